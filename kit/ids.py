@@ -1,0 +1,22 @@
+"""Time-ordered ids: UUID version 7 (RFC 9562), so that indexes grow at one end."""
+
+import re
+from typing import Final
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+USER_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}$"
+SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}[a-z0-9]$"
+
+_USER_ID = re.compile(USER_ID_PATTERN)
+
+
+def new_id() -> UUID:
+    """A fresh id that sorts after those made before it (to the millisecond)."""
+    return UUID(int=uuid7().int)
+
+
+def is_user_id(text: str) -> bool:
+    """Whether `text` may name a user: 1 to 64 characters that are safe in keys, logs and paths."""
+    return _USER_ID.fullmatch(text) is not None

@@ -1,0 +1,72 @@
+"""Lua scripts from files beside the store that calls them, reloaded wherever Redis has forgotten them.
+
+Redis drops its script cache on restart, failover and SCRIPT FLUSH; redis-py's pipelines do not reload. A script that
+answers NOSCRIPT has not run, so loading it and sending the call again cannot double an effect.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+Argument = str | bytes | int
+
+
+@dataclass(frozen=True, slots=True)
+class LuaScript:
+    """One atomic step. `source` is the file's text, `sha` what Redis knows it by."""
+
+    source: str
+    sha: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        digest = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        object.__setattr__(self, "sha", digest)
+
+    @classmethod
+    def from_file(cls, package: str, name: str) -> "LuaScript":
+        """The script `lua/<name>.lua` of `package`, read once at composition time."""
+        return cls(resources.files(package).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8"))
+
+    async def run(self, client: Redis, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+        """The script's answer; loads it first where Redis does not know it. Raises redis errors unchanged."""
+        try:
+            return await client.evalsha(self.sha, len(keys), *keys, *arguments)
+        except NoScriptError:
+            await client.script_load(self.source)
+            return await client.evalsha(self.sha, len(keys), *keys, *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class LuaCall:
+    """One call in a pipeline."""
+
+    script: LuaScript
+    keys: Sequence[str]
+    arguments: Sequence[Argument]
+
+
+async def run_all(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:
+    """The answers of `calls`, in order, in one round trip; those that met NOSCRIPT are loaded and sent once more.
+
+    An answer may be a redis error of that call alone; the others are unaffected by it.
+    """
+    answers = await _send(client, calls)
+    missing = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+    if missing:
+        for source in {calls[place].script.source for place in missing}:
+            await client.script_load(source)
+        for place, answer in zip(missing, await _send(client, [calls[p] for p in missing]), strict=True):
+            answers[place] = answer
+    return answers
+
+
+async def _send(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:
+    pipeline = client.pipeline(transaction=False)
+    for call in calls:
+        pipeline.evalsha(call.script.sha, len(call.keys), *call.keys, *call.arguments)
+    return await pipeline.execute(raise_on_error=False)

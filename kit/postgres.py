@@ -1,0 +1,144 @@
+"""PostgreSQL: read and write sessions as distinct types, one unit of work per request or task.
+
+Services take a `WriteSession` and never commit; whoever opened the unit of work does, at the edge.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+from asyncpg.exceptions import (
+    CannotConnectNowError,
+    PostgresConnectionError,
+    QueryCanceledError,
+    TooManyConnectionsError,
+)
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+
+from kit.errors import StartRefused, Unavailable
+from kit.settings import PostgresSettings
+
+log = structlog.get_logger()
+
+_AWAY: Final = (
+    CannotConnectNowError,
+    PostgresConnectionError,
+    TooManyConnectionsError,
+    QueryCanceledError,
+    OSError,
+    TimeoutError,
+)
+
+
+class ReadSession(AsyncSession):
+    """A session whose transaction PostgreSQL itself holds read-only."""
+
+
+class WriteSession(ReadSession):
+    """A session that may write; it reads its own writes, so it serves wherever a `ReadSession` does."""
+
+    def after_commit(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Runs `action` once the transaction is durable (units back to Redis, a doorbell).
+
+        For what may be lost: a crash between commit and action skips it, and a schedule must repair it. A failure is
+        logged and changes nothing about the commit.
+        """
+        self.info.setdefault("after_commit", []).append(action)
+
+
+def driver_url(database_url: str) -> str:
+    """`postgresql://…` as users write it, with the asyncpg driver named.
+
+    Raises `StartRefused` for what is no PostgreSQL address.
+    """
+    scheme, separator, rest = database_url.partition("://")
+    if not separator or scheme.split("+")[0] not in {"postgresql", "postgres"}:
+        raise StartRefused(
+            "DATABASE_URL must look like postgresql://user:password@host:5432/name, not "
+            f"{scheme + '://…' if separator else 'that'}; unset it to use the embedded server."
+        )
+    return f"postgresql+asyncpg://{rest}"
+
+
+def create_engine(settings: PostgresSettings, *, pool_connections_max: int | None = None) -> AsyncEngine:
+    """An engine with every bound written out."""
+    return create_async_engine(
+        driver_url(settings.database_url),
+        pool_size=pool_connections_max or settings.postgres_pool_connections_max,
+        max_overflow=0,
+        pool_timeout=settings.postgres_pool_wait_seconds,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": settings.postgres_connect_seconds,
+            "server_settings": {
+                "application_name": "floodgate",
+                "statement_timeout": str(int(settings.postgres_statement_seconds * 1000)),
+                "idle_in_transaction_session_timeout": "15000",  # a stalled process must not hold row locks
+                "timezone": "UTC",
+            },
+        },
+    )
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether `error` says that PostgreSQL cannot serve now, as against a fault of ours."""
+    if isinstance(error, PoolTimeout | InterfaceError | OperationalError | OSError | TimeoutError):
+        return True
+    if isinstance(error, DBAPIError):
+        cause = error.orig.__cause__ if error.orig is not None else None
+        return error.connection_invalidated or isinstance(cause, _AWAY)
+    return isinstance(error, _AWAY)
+
+
+class Postgres:
+    """One process's PostgreSQL. Opens sessions; connects lazily."""
+
+    def __init__(self, settings: PostgresSettings, *, pool_connections_max: int | None = None) -> None:
+        self.engine = create_engine(settings, pool_connections_max=pool_connections_max)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """A read-only transaction. Raises `Unavailable("postgres")` when the server is away."""
+        with _away_as_unavailable():
+            async with ReadSession(self.engine, expire_on_commit=False) as session:
+                await session.execute(text("SET TRANSACTION READ ONLY"))
+                yield session
+
+    @asynccontextmanager
+    async def unit_of_work(self) -> AsyncIterator[WriteSession]:
+        """One transaction: committed when the block ends well, rolled back when it raises.
+
+        Raises `Unavailable("postgres")` when the server is away; after a failed COMMIT the outcome is unknown, and
+        the caller must find it out by reading its ids back, never by assuming.
+        """
+        with _away_as_unavailable():
+            async with WriteSession(self.engine, expire_on_commit=False) as session:
+                async with session.begin():
+                    yield session
+                for action in session.info.get("after_commit", ()):
+                    await _run_after_commit(action)
+
+    async def close(self) -> None:
+        await self.engine.dispose()
+
+
+async def _run_after_commit(action: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await action()
+    except Exception as error:  # noqa: BLE001 - the commit stands whatever the action met; a schedule repairs it
+        log.warning("after_commit_failed", error=type(error).__name__)
+
+
+class _away_as_unavailable:  # noqa: N801 - reads as a statement
+    """Turns driver errors that mean "away" into `Unavailable`; everything else passes unchanged."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is not None and is_away(error):
+            raise Unavailable("postgres") from error

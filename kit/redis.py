@@ -1,0 +1,72 @@
+"""Redis by role. Every time-out is written out and nothing is retried below our code.
+
+redis-py retries each command up to ten times by default, writes too: one INCR whose reply was lost ran eleven
+times. Here a lost reply is an unknown outcome, and operation ids make the repeated call harmless.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from kit.errors import StartRefused
+from kit.settings import RedisSettings
+
+# What says "Redis cannot serve now", as against a fault of ours in a script.
+REDIS_AWAY = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OSError)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether Redis is away, busy loading, out of memory or read-only: outcomes are unknown, the ledger decides."""
+    if isinstance(error, REDIS_AWAY):
+        return True
+    return isinstance(error, ResponseError) and str(error).split(" ", 1)[0] in {
+        "LOADING", "OOM", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "NOREPLICAS", "BUSY",
+    }  # fmt: skip
+
+
+def connect(url: str, settings: RedisSettings, *, purpose: str) -> Redis:
+    """A client for one role; connects at its first command. Raises `StartRefused` for what is no Redis address."""
+    try:
+        return Redis.from_url(
+            url,
+            client_name=f"floodgate-{purpose}",
+            socket_connect_timeout=settings.redis_connect_seconds,
+            socket_timeout=settings.redis_command_seconds,
+            socket_keepalive=True,
+            max_connections=settings.redis_connections_max,
+            retry=Retry(NoBackoff(), 0),
+            decode_responses=False,
+        )
+    except ValueError as error:
+        variable = f"REDIS_{purpose.upper()}_URL"
+        raise StartRefused(
+            f"{variable} must look like redis://host:6379/0 ({error}); unset it to use the embedded server."
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class RedisRoles:
+    """The three data roles. The broker is Dramatiq's alone and is not among them."""
+
+    queue: Redis
+    stock: Redis
+    limits: Redis
+
+    @classmethod
+    def connect(cls, settings: RedisSettings) -> "RedisRoles":
+        return cls(
+            queue=connect(settings.redis_queue_url, settings, purpose="queue"),
+            stock=connect(settings.redis_stock_url, settings, purpose="stock"),
+            limits=connect(settings.redis_limits_url, settings, purpose="limits"),
+        )
+
+    async def close(self) -> None:
+        for client in (self.queue, self.stock, self.limits):
+            with suppress(RedisError, OSError):
+                await client.aclose()

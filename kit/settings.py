@@ -1,0 +1,47 @@
+"""Settings from the environment (and `.env`), one class a room, each with its own prefix."""
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def room_config(prefix: str) -> SettingsConfigDict:
+    """The one way a room reads its settings: `PREFIX_NAME` variables, `.env` beneath them, unknown ones ignored."""
+    return SettingsConfigDict(env_prefix=prefix, env_file=".env", extra="ignore", frozen=True)
+
+
+class PostgresSettings(BaseSettings):
+    """Where PostgreSQL is and how much of it one process may use."""
+
+    model_config = room_config("")
+
+    database_url: str = ""
+    # Σ pool over all processes must stay below max_connections; 10 suffices because hot writes are group-committed.
+    postgres_pool_connections_max: int = Field(default=10, ge=1, le=200)
+    # A caller that waits longer than this for a connection is better served by a 503 and a retry.
+    postgres_pool_wait_seconds: float = Field(default=3.0, gt=0, le=60)
+    postgres_connect_seconds: float = Field(default=5.0, gt=0, le=60)
+    # No statement of ours is long; what runs longer holds locks that a sale is waiting for.
+    postgres_statement_seconds: float = Field(default=10.0, gt=0, le=600)
+
+
+class RedisSettings(BaseSettings):
+    """Redis by role. The roles may share a server, but the broker needs an instance of its own (ADR 0003)."""
+
+    model_config = room_config("")
+
+    redis_queue_url: str = ""
+    redis_stock_url: str = ""
+    redis_limits_url: str = ""
+    redis_broker_url: str = ""
+    redis_connect_seconds: float = Field(default=2.0, gt=0, le=30)
+    # One batch takes well under a millisecond; two seconds means that Redis is away and PostgreSQL decides alone.
+    redis_command_seconds: float = Field(default=2.0, gt=0, le=30)
+    redis_connections_max: int = Field(default=64, ge=1, le=1000)
+
+
+class LogSettings(BaseSettings):
+    """How loud a process is."""
+
+    model_config = room_config("LOG_")
+
+    level: str = "INFO"

@@ -1,0 +1,1 @@
+"""What every HTTP door shares: problem answers, languages, body limits, health and metrics, serving."""

@@ -1,0 +1,1 @@
+"""The waiting room: tickets, positions, the frontier, signed admissions. Knows nothing of what is sold."""

@@ -1,0 +1,1 @@
+"""Rewards: grants earned by confirmed reservations, payouts made once, a double-entry ledger."""

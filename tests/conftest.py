@@ -1,0 +1,75 @@
+"""Real servers for every test: an embedded PostgreSQL and Redis a test process, or those the environment names.
+
+Tests never flush a store: each makes its own sale with an id of its own, so they can share servers with others.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from kit.embedded import Servers, ServerUrls
+from kit.postgres import Postgres
+from kit.redis import RedisRoles
+from kit.settings import PostgresSettings, RedisSettings
+from ops.migrate import migrate
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[ServerUrls]:
+    """Servers of this test process, with a freshly migrated database of its own, dropped at the end."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    with tempfile.TemporaryDirectory(prefix=f"fg-{worker}-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        with Servers(Path(folder)) as urls:
+            database = f"floodgate_test_{uuid4().hex[:12]}"
+            asyncio.run(_administer(urls.database, f"CREATE DATABASE {database}"))
+            own = replace(urls, database=urlunsplit(urlsplit(urls.database)._replace(path=f"/{database}")))
+            migrate(own.database)
+            yield own
+            asyncio.run(_administer(urls.database, f"DROP DATABASE {database} WITH (FORCE)"))
+
+
+async def _administer(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def redis_settings(servers: ServerUrls) -> RedisSettings:
+    return RedisSettings(
+        redis_queue_url=servers.redis_queue,
+        redis_stock_url=servers.redis_stock,
+        redis_limits_url=servers.redis_limits,
+        redis_broker_url=servers.redis_broker,
+    )
+
+
+@pytest.fixture
+async def postgres(servers: ServerUrls) -> AsyncIterator[Postgres]:
+    store = Postgres(PostgresSettings(database_url=servers.database))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def redis_roles(redis_settings: RedisSettings) -> AsyncIterator[RedisRoles]:
+    roles = RedisRoles.connect(redis_settings)
+    yield roles
+    await roles.close()
+
+
+@pytest.fixture
+def sale_id() -> str:
+    """An id no other test uses."""
+    return f"sale-{uuid4().hex[:16]}"

@@ -1,0 +1,50 @@
+"""One unit of work a request: committed at the edge, rolled back as a whole, read-only where it says so."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from kit.errors import Unavailable
+from kit.postgres import Postgres
+from kit.settings import PostgresSettings
+
+
+async def test_a_read_session_cannot_write(postgres: Postgres) -> None:
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with postgres.read() as session:
+            await session.execute(text("INSERT INTO ops.duties (duty, leader) VALUES ('x', 'y')"))
+
+
+async def test_actions_after_commit_run_after_a_commit_and_not_after_a_rollback(postgres: Postgres) -> None:
+    ran: list[str] = []
+
+    async def note(what: str) -> None:
+        ran.append(what)
+
+    async with postgres.unit_of_work() as session:
+        session.after_commit(lambda: note("committed"))
+        assert ran == []
+    with pytest.raises(RuntimeError):
+        async with postgres.unit_of_work() as session:
+            session.after_commit(lambda: note("rolled back"))
+            raise RuntimeError
+    assert ran == ["committed"]
+
+
+async def test_a_failing_action_does_not_undo_the_commit(postgres: Postgres) -> None:
+    async def fail() -> None:
+        raise RuntimeError
+
+    async with postgres.unit_of_work() as session:
+        await session.execute(text("INSERT INTO ops.duties (duty, leader) VALUES ('after-commit', 'me')"))
+        session.after_commit(fail)
+    async with postgres.read() as session:
+        assert await session.scalar(text("SELECT leader FROM ops.duties WHERE duty = 'after-commit'")) == "me"
+
+
+async def test_a_server_that_is_away_is_unavailable() -> None:
+    away = Postgres(PostgresSettings(database_url="postgresql://nobody@127.0.0.1:1/none"))
+    with pytest.raises(Unavailable):
+        async with away.read() as session:
+            await session.execute(text("SELECT 1"))
+    await away.close()
