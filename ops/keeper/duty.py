@@ -1,0 +1,140 @@
+"""One duty and the loop that leads it: wait for leadership, do bounded rounds, stop the moment leadership is lost."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, NoReturn, Protocol
+
+import structlog
+from redis.exceptions import RedisError
+
+from kit.errors import DomainError
+from ops.keeper import metrics
+from ops.keeper.fence import Fence, LeadershipLost
+
+log = structlog.get_logger()
+
+STAND_BY_SECONDS: Final = 1.0  # how often one who does not lead asks whether the duty is free
+# A leader that only fails (its own way to Redis is cut, say) lets another try after this, and waits as long itself.
+FAILING_SECONDS_MAX: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What is done, how often, and how much at most: `batch_max` things and `round_seconds_max` a round.
+
+    `round` answers how much it did; a full batch means that more is waiting and the next round follows at once.
+    """
+
+    name: str
+    every_seconds: float
+    round_seconds_max: float
+    batch_max: int
+    round: Callable[[Fence], Awaitable[int]]
+
+
+# Servers come and go; no traceback for that.
+EXPECTED: Final = (DomainError, RedisError, OSError, TimeoutError)
+
+
+class Candidacy(Protocol):
+    """What a duty needs of `Leadership`."""
+
+    async def take(self) -> Fence | None: ...
+    async def keep(self) -> NoReturn: ...
+    def resign(self) -> None: ...
+
+
+class DutyLoop:
+    """One keeper's part in one duty. Nothing that happens in it reaches another duty."""
+
+    def __init__(self, duty: Duty, leadership: Candidacy) -> None:
+        self.duty = duty
+        self.leading = False
+        self._leadership = leadership
+        self._log = log.bind(duty=duty.name)
+        metrics.announce(duty.name)
+
+    async def run(self) -> NoReturn:
+        """Stands by or leads until cancelled, and gives the leadership back then."""
+        try:
+            while True:
+                wait_seconds = await self._turn()
+                await asyncio.sleep(wait_seconds)
+        finally:
+            self._leadership.resign()
+
+    async def _turn(self) -> float:
+        """One try to lead, and the leading if it succeeds; the seconds to wait before the next try."""
+        try:
+            fence = await self._leadership.take()
+        except LeadershipLost as error:
+            self._log.warning("duty_leadership_unavailable", reason=str(error))
+            return STAND_BY_SECONDS
+        if fence is None:
+            return STAND_BY_SECONDS
+        self._show_leading(fence)
+        try:
+            return await self._lead(fence)
+        finally:
+            self.leading = False
+            metrics.duty_leader.labels(self.duty.name).set(0)
+            self._leadership.resign()
+
+    def _show_leading(self, fence: Fence) -> None:
+        self.leading = True
+        metrics.duty_leader.labels(self.duty.name).set(1)
+        metrics.duty_fence.labels(self.duty.name).set(fence.number)
+        metrics.duty_takeovers.labels(self.duty.name).inc()
+        self._log.info("duty_taken", fence=fence.number)
+
+    async def _lead(self, fence: Fence) -> float:
+        """Rounds beside heartbeats: a lost session cancels the round in flight."""
+        wait_seconds = 0.0
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._leadership.keep())
+                group.create_task(self._rounds(fence))
+        except* LeadershipLost as lost:
+            self._log.warning("duty_leadership_lost", reason=str(lost.exceptions[0]))
+        except* _OnlyFailing:
+            self._log.warning("duty_resigned", failing_seconds=FAILING_SECONDS_MAX)
+            wait_seconds = FAILING_SECONDS_MAX
+        return wait_seconds
+
+    async def _rounds(self, fence: Fence) -> NoReturn:
+        good_at = time.monotonic()
+        while True:
+            began = time.monotonic()
+            done = await self._round(fence)
+            now = time.monotonic()
+            if done is not None:
+                good_at = now
+            elif now - good_at > FAILING_SECONDS_MAX:
+                raise _OnlyFailing
+            full = done is not None and done >= self.duty.batch_max
+            await asyncio.sleep(0 if full else max(0.0, began + self.duty.every_seconds - now))
+
+    async def _round(self, fence: Fence) -> int | None:
+        """One round within its bound; how much it did, None when it failed. Raises `LeadershipLost`."""
+        name = self.duty.name
+        try:
+            with metrics.duty_round_seconds.labels(name).time():
+                async with asyncio.timeout(self.duty.round_seconds_max):
+                    done = await self.duty.round(fence)
+        except LeadershipLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - a duty outlives whatever one round meets; the counter tells
+            metrics.duty_failures.labels(name).inc()
+            self._log.warning(
+                "duty_round_failed", error=type(error).__name__, exc_info=not isinstance(error, EXPECTED)
+            )
+            return None
+        metrics.duty_last_success.labels(name).set_to_current_time()
+        metrics.duty_done.labels(name).inc(done)
+        return done
+
+
+class _OnlyFailing(Exception):
+    """The leader has not had one good round for too long."""
