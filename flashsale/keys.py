@@ -1,0 +1,25 @@
+"""Every Redis key of the room (role `stock`). One hash tag a sale, so that a sale's scripts stay on one node.
+
+All three live until `KEEP_SECONDS` after the sale's end, written at each load by the repair, which owns them.
+"""
+
+from typing import Final
+
+# Late payments and the books are settled by then; a key that outlives its sale would only be drift.
+KEEP_SECONDS: Final = 7 * 86400
+
+
+def stock(sale_id: str, sku: str) -> str:
+    """Hash {available, epoch, load, open}: units free to claim under `epoch`. Loaded by the repair, counted down by
+    claims; absent or without `open` means that Redis does not know and must not say yes."""
+    return f"flashsale:{{{sale_id}}}:stock:{sku}"
+
+
+def pending(sale_id: str, sku: str) -> str:
+    """Hash {operation: "reservation_id user units claimed_ms"}: claims whose commit has not been reported yet."""
+    return f"flashsale:{{{sale_id}}}:pending:{sku}"
+
+
+def buyers(sale_id: str, sku: str) -> str:
+    """Hash {user: units held or bought}; 0 for who once had some, so that a repeat of an old key is recognised."""
+    return f"flashsale:{{{sale_id}}}:buyers:{sku}"
