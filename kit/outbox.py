@@ -121,6 +121,20 @@ class Outbox:
         row = found.one_or_none()
         return None if row is None else OutboxEvent(*row)
 
+    async def count_open_before(self, session: ReadSession, event_id: UUID, *, field: str, value: str) -> int:
+        """How many events about the same thing came before `event_id` and are not done; parked ones do not count.
+
+        "Before" is the order in which events were written, of those that are committed.
+        """
+        rows = self.table.c
+        own = select(rows.sequence).where(rows.event_id == event_id).scalar_subquery()
+        count = await session.scalar(
+            select(func.count())
+            .where(rows.done_at.is_(None), rows.deliveries < DELIVERIES_MAX, rows.sequence < own)
+            .where(rows.payload[field].astext == value)
+        )
+        return count or 0
+
     async def mark_done(self, session: WriteSession, event_id: UUID) -> None:
         """Says, in the consumer's transaction, that the event has had its effect."""
         await session.execute(
