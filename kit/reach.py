@@ -1,0 +1,87 @@
+"""Whether the servers that a process needs can be reached, asked once at its start, answered in one sentence.
+
+Later absences are borne where they happen; a wrong address is told at once to whoever typed it.
+"""
+
+import asyncio
+import time
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+from redis.exceptions import AuthenticationError, RedisError
+
+from kit.errors import StartRefused
+from kit.postgres import driver_url
+from kit.redis import connect
+from kit.settings import PostgresSettings, RedisSettings
+
+POLL_SECONDS: Final = 0.3
+
+
+async def reach_postgres(settings: PostgresSettings, *, wait_seconds: float = 10.0) -> None:
+    """Returns once PostgreSQL answers; a server that is only starting is waited for. Raises `StartRefused`."""
+    driver_url(settings.database_url)
+    address = settings.database_url.replace("+asyncpg", "", 1)
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            connection = await asyncpg.connect(address, timeout=settings.postgres_connect_seconds)
+        except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+            raise StartRefused(
+                f"PostgreSQL at {place(address)} refuses DATABASE_URL ({error}): create the database, or correct the URL."
+            ) from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+            if time.monotonic() >= deadline:
+                raise StartRefused(
+                    f"No PostgreSQL answers at {place(address)}: start it, correct DATABASE_URL, or unset it to use the "
+                    "embedded server."
+                ) from error
+            await asyncio.sleep(POLL_SECONDS)
+        else:
+            await connection.close()
+            return
+
+
+async def reach_redis(settings: RedisSettings, *, wait_seconds: float = 10.0) -> None:
+    """Returns once the Redis of every role answers. Raises `StartRefused`."""
+    roles = {
+        "QUEUE": settings.redis_queue_url,
+        "STOCK": settings.redis_stock_url,
+        "LIMITS": settings.redis_limits_url,
+        "BROKER": settings.redis_broker_url,
+    }
+    for role, url in roles.items():
+        await _reach_role(role, url, settings, wait_seconds)
+
+
+async def _reach_role(role: str, url: str, settings: RedisSettings, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    client = connect(url, settings, purpose=role.lower())
+    try:
+        while True:
+            try:
+                await client.ping()
+            except AuthenticationError as error:
+                raise StartRefused(
+                    f"Redis at {place(url)} refuses the password in REDIS_{role}_URL: correct it."
+                ) from error
+            except (RedisError, OSError) as error:
+                if time.monotonic() >= deadline:
+                    raise StartRefused(
+                        f"No Redis answers at {place(url)}: start it, correct REDIS_{role}_URL, or unset it to use the "
+                        "embedded server."
+                    ) from error
+                await asyncio.sleep(POLL_SECONDS)
+            else:
+                return
+    finally:
+        await client.aclose()
+
+
+def place(url: str) -> str:
+    """Host and port of an address, or its socket folder; never the user or the password in it."""
+    parts = urlsplit(url)
+    socket_folder = parse_qs(parts.query).get("host", [""])[0]
+    host = parts.netloc.rpartition("@")[2] or socket_folder or "that address"
+    return f"{host}{parts.path}"

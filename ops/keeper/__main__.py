@@ -1,0 +1,82 @@
+"""`python -m ops.keeper`: one keeper. Run at least two; each duty has one leader among them."""
+
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+
+import structlog
+
+from flashsale.settings import FlashsaleSettings
+from kit.broker import create_broker
+from kit.errors import StartRefused
+from kit.logs import configure_logs
+from kit.postgres import Postgres
+from kit.provider import ProviderClient, ProviderSettings
+from kit.reach import reach_postgres, reach_redis
+from kit.redis import RedisRoles
+from kit.settings import LogSettings, PostgresSettings, RedisSettings
+from kit.web.health import Health, HealthServer
+from ops.invariants.book import ProviderBook
+from ops.keeper.duty import DutyLoop
+from ops.keeper.leadership import Leadership
+from ops.keeper.settings import HealthSettings, KeeperSettings
+from ops.keeper.timetable import Timetable
+
+log = structlog.get_logger()
+
+
+async def main() -> None:
+    """Keeps the timetable until SIGTERM or SIGINT, then gives every leadership back."""
+    settings, stores = KeeperSettings(), PostgresSettings()
+    health = Health()
+    probes = HealthServer(health, host=settings.health_host, port=HealthSettings().port)
+    probes.start()
+    redis_settings = RedisSettings()
+    await reach_postgres(stores)
+    await reach_redis(redis_settings)
+    postgres = Postgres(stores)
+    redis = RedisRoles.connect(redis_settings)
+    broker = create_broker(redis_settings.redis_broker_url)
+    provider_settings = ProviderSettings()
+    provider = ProviderClient(provider_settings) if provider_settings.url else None
+    timetable = Timetable(
+        postgres, redis, broker, None if provider is None else ProviderBook(provider), FlashsaleSettings()
+    )
+    loops = [
+        DutyLoop(duty, Leadership(stores, duty=duty.name, leader=settings.name))
+        for duty in timetable.duties()
+    ]
+    health.started.set()
+    log.info("keeper_started", keeper=settings.name)
+    try:
+        await _run_until_told(loops)
+    finally:
+        health.draining.set()
+        if provider is not None:
+            await provider.close()
+        await redis.close()
+        await postgres.close()
+        probes.stop()
+        log.info("keeper_stopped", keeper=settings.name)
+
+
+async def _run_until_told(loops: list[DutyLoop]) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with asyncio.TaskGroup() as group:
+        duties = [group.create_task(loop.run(), name=loop.duty.name) for loop in loops]
+        await told.wait()
+        for duty in duties:
+            duty.cancel()
+
+
+if __name__ == "__main__":
+    configure_logs("keeper", LogSettings())
+    try:
+        with suppress(KeyboardInterrupt):
+            asyncio.run(main())
+    except StartRefused as refused:
+        print(refused, file=sys.stderr)  # noqa: T201 - the one sentence for whoever started the process
+        sys.exit(2)
