@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -84,6 +84,7 @@ async def test_a_keeper_that_is_told_to_stop_ends_by_itself_and_cleanly(
 ) -> None:
     await _until_led(postgres, {keeper.name for keeper in keepers}, keepers)
     for keeper in keepers:
+        await _until_ready(keeper)
         keeper.process.terminate()
     assert [await asyncio.to_thread(keeper.process.wait, 20) for keeper in keepers] == [0, 0]
     assert all("Traceback" not in keeper.log.read_text() for keeper in keepers)
@@ -106,6 +107,14 @@ def test_a_keeper_that_cannot_start_says_so_in_one_sentence(
     assert ended.returncode == 2
     assert ended.stderr.startswith(sentence)
     assert ended.stderr.count("\n") == 1
+
+
+async def _until_ready(keeper: Keeper) -> None:
+    while True:
+        with suppress(OSError):
+            keeper.get("/readyz")
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _until_led(
