@@ -74,8 +74,8 @@ async def test_when_a_leader_is_killed_the_other_keeper_takes_over_all_its_dutie
     for duty in DUTIES:
         grew = after[duty][1] - before[duty][1]
         assert grew == (before[duty][0] == killed.name), f"{duty}: one takeover, one number"
-    assert 'floodgate_keeper_duty_leader{duty="hold_expiry"} 1.0' in other.get("/metrics")
-    assert 'floodgate_keeper_duty_last_success_timestamp_seconds{duty="hold_expiry"}' in other.get("/metrics")
+    await _until_shown(other, 'floodgate_keeper_duty_leader{duty="hold_expiry"} 1.0')
+    await _until_shown(other, 'floodgate_keeper_duty_last_success_timestamp_seconds{duty="hold_expiry"}')
     assert other.get("/readyz") == "ok\n"
 
 
@@ -113,6 +113,13 @@ async def _until_ready(keeper: Keeper) -> None:
     while True:
         with suppress(OSError):
             keeper.get("/readyz")
+            return
+        await asyncio.sleep(0.1)
+
+
+async def _until_shown(keeper: Keeper, metric: str) -> None:
+    while True:
+        if metric in keeper.get("/metrics"):
             return
         await asyncio.sleep(0.1)
 
