@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from ops.invariants.history import Told
-from ops.invariants.rows import Row, violations
 
 # Without the time of asking, an answer may be as old as the crowd's request time-out; only what lies further apart
 # than that is known to have happened in that order.

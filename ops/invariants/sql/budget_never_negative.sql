@@ -8,7 +8,7 @@ WHERE kind <> 'funding' AND balance_minor < 0
 UNION ALL
 SELECT r.sale_id || '/' || r.rule_id
 FROM rewards.rules r
-LEFT JOIN (SELECT sale_id, rule_id, count(*) AS made, sum(amount_minor) AS promised_minor
+LEFT JOIN (SELECT sale_id, rule_id, count(*) AS made, sum(amount_minor) FILTER (WHERE state <> 'blocked') AS promised_minor
            FROM rewards.grants GROUP BY sale_id, rule_id) g USING (sale_id, rule_id)
 WHERE (CAST(:sale_id AS text) IS NULL OR r.sale_id = :sale_id)
   AND (coalesce(g.made, 0) > coalesce(r.first_n, coalesce(g.made, 0))
