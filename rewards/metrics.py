@@ -4,6 +4,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from rewards.rules import OWNER_FINANCE, OWNER_OPERATIONS
+
 JUDGED: Final = Counter(
     "floodgate_rewards_judged_total", "Rules looked at for confirmed reservations, by verdict", ["verdict"]
 )
@@ -18,6 +20,7 @@ NOTICES: Final = Counter(
     "floodgate_payout_notices_total", "Payout webhooks, by what they changed", ["outcome"]
 )
 DUE: Final = Gauge("floodgate_payouts_due", "Payouts that are neither paid nor blocked")
+OWNERS: Final = (OWNER_FINANCE, OWNER_OPERATIONS)
 BLOCKED: Final = Gauge("floodgate_grants_blocked", "Grants that wait for a person", ["owner"])
 DUE_OLDEST_AGE: Final = Gauge(
     "floodgate_payout_due_oldest_age_seconds", "Age of the oldest payout that is neither paid nor blocked"

@@ -1,7 +1,9 @@
 """`python -m ops.simulator`: the pretended payment and payout provider, with a book of its own."""
 
+import signal
 import sqlite3
 import sys
+from contextlib import suppress
 
 import structlog
 import uvicorn
@@ -79,7 +81,10 @@ def serve(parts: Parts, settings: SimulatorSettings) -> None:
         server_header=False,
         timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
     )
-    uvicorn.Server(config).run()
+    # uvicorn drains and then raises the signal again; this lets the caller put the book away before it ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run()
 
 
 if __name__ == "__main__":
