@@ -10,7 +10,7 @@ KEEP_SECONDS: Final = 7 * 86400
 
 
 def stock(sale_id: str, sku: str) -> str:
-    """Hash {available, epoch, load, open}: units free to claim under `epoch`. Loaded by the repair, counted down by
+    """Hash {available, epoch, load, open, until}: units free to claim under `epoch`. Loaded by the repair, counted down by
     claims; absent or without `open` means that Redis does not know and must not say yes."""
     return f"flashsale:{{{sale_id}}}:stock:{sku}"
 

@@ -15,7 +15,7 @@ _regrant = aliased(models.Reservation)
 _row = models.Reservation
 
 
-def select_reservations() -> Select[Any]:
+def select_reservations() -> Select[*tuple[Any, ...]]:
     """The columns of `Reservation`, in its order, the re-grant of each joined in."""
     columns = (
         _row.reservation_id,
@@ -62,7 +62,7 @@ async def list_reservations(session: ReadSession, user_id: str, *, limit: int = 
 async def list_payments(session: ReadSession, user_id: str, *, limit: int = 100) -> list[PaymentFacts]:
     """The newest `limit` payments of a user, newest first."""
     row = models.Payment
-    found: Result[Any] = await session.execute(
+    found: Result[*tuple[Any, ...]] = await session.execute(
         select(
             row.payment_id,
             row.reservation_id,

@@ -1,16 +1,35 @@
-"""Reserving: from an admitted request to a durable acknowledgement."""
+"""Reserving: from an admitted request to a durable acknowledgement.
 
+A request waits for the next batch, is claimed in Redis with it (or refused there), and the claimed ones are committed
+together. Where Redis is away or has forgotten the item, PostgreSQL decides alone at a bounded rate.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import nullcontext
 from uuid import UUID
 
 from redis.asyncio import Redis
 
+from flashsale import metrics
+from flashsale.answers import raise_window, refusal, validate
 from flashsale.board import StockBoard
+from flashsale.committer import Committed, GroupCommitter
+from flashsale.errors import InProgress, KeyReused
 from flashsale.facts import Admitted, Reservation, Reserved, ReserveRequest
+from flashsale.holds import release_hold
+from flashsale.lanes import Lanes, Waiting
+from flashsale.ledger import Decision
 from flashsale.readings import get_reservation, list_reservations
+from flashsale.rules import Wish
 from flashsale.sales import SaleBook
 from flashsale.settings import FlashsaleSettings
+from flashsale.stock import Claim, StockClaims, settlement
+from flashsale.trickle import Trickle
 from kit.clock import Clock
-from kit.errors import Unavailable
+from kit.errors import DomainError, Unavailable
+from kit.idempotency import fingerprint
+from kit.ids import new_id
 from kit.postgres import Postgres, WriteSession
 
 __all__ = [
@@ -26,7 +45,7 @@ __all__ = [
 
 
 class Reservations:
-    """The reservation service of one process."""
+    """The reservation service of one process; works between `start` and `stop`, in one event loop."""
 
     def __init__(
         self,
@@ -37,19 +56,141 @@ class Reservations:
         clock: Clock,
         settings: FlashsaleSettings,
     ) -> None:
-        self._postgres, self._stock, self._bells = postgres, stock, bells
-        self._book, self._clock, self._settings = book, clock, settings
+        self._stock, self._bells, self._book, self._clock = stock, bells, book, clock
+        self._claims = StockClaims(stock, book, rest_seconds=settings.redis_rest_seconds)
+        self._committer = GroupCommitter(postgres, settings)
+        self._lanes = Lanes(settings, self._serve, self._claims.flush)
+        self._alone_rate = Trickle(settings.ledger_only_per_second)
+        self._alone_slots = asyncio.Semaphore(settings.ledger_only_at_once)
 
     async def start(self) -> None:
         """Starts the lanes."""
+        self._lanes.start()
 
     async def stop(self) -> None:
-        """Answers everything that is in flight and stops the lanes."""
+        """Answers everything that is queued or in flight, then ends the lanes."""
+        await self._lanes.stop()
 
     async def reserve(self, request: ReserveRequest) -> Reserved:
-        """Reserves."""
-        raise Unavailable("reservations")
+        """Holds units for the user, durably; the same key and request again get the same answer (`replayed`).
+
+        Raises `SaleUnknown`, `SaleNotOpen`, `SaleOver`, `ItemUnknown`, `QuantityInvalid`, `SoldOut`, `LimitReached`,
+        `KeyReused`, `InProgress`, `InvalidInput`, and `Unavailable` when it is not known or not possible now: then the
+        same key may be sent again.
+        """
+        try:
+            reserved = await self._lanes.enter(self._admit(request))
+        except DomainError as error:
+            metrics.RESERVATION_ANSWERS.labels(outcome=error.code).inc()
+            raise
+        metrics.RESERVATION_ANSWERS.labels(outcome="replayed" if reserved.replayed else "reserved").inc()
+        return reserved
 
     async def release(self, session: WriteSession, reservation_id: UUID, user_id: str) -> Reservation:
-        """Releases a hold."""
-        raise Unavailable("reservations")
+        """Ends the user's hold at their wish; again, it says the same.
+
+        Raises `ReservationUnknown` (also when it is somebody else's), `HoldEnded` when it is confirmed or expired.
+        """
+        return await release_hold(session, self._stock, self._bells, reservation_id, user_id)
+
+    def _admit(self, request: ReserveRequest) -> Wish:
+        admitted = request.admitted
+        sale = self._book.get(admitted.sale_id)
+        raise_window(sale, self._clock.now())
+        validate(sale, request)
+        wish = Wish(
+            reservation_id=new_id(),
+            sale_id=admitted.sale_id,
+            sku=request.sku,
+            user_id=admitted.user_id,
+            quantity=request.quantity,
+            key=request.idempotency_key,
+            # Not the admission: a repeat may well carry a fresh one.
+            fingerprint=fingerprint({"sku": request.sku, "quantity": request.quantity}),
+            admission_id=admitted.admission_id,
+            admission_position=admitted.position,
+            phone=request.phone,
+        )
+        if (first := self._lanes.find((wish.sale_id, wish.user_id, wish.key))) is not None:
+            same = first.wish.fingerprint == wish.fingerprint
+            raise InProgress(retry_after_seconds=1.0) if same else KeyReused()
+        return wish
+
+    async def _serve(self, batch: Sequence[Waiting]) -> None:
+        metrics.BATCH_REQUESTS.observe(len(batch))
+        claims = await self._claims.claim([waiting.wish for waiting in batch])
+        known: list[tuple[Waiting, Claim]] = []
+        to_commit: list[Waiting] = []
+        alone = False
+        for waiting, claim in zip(batch, claims, strict=True):
+            if claim == "claimed":
+                to_commit.append(waiting)
+            elif claim in {"away", "not_loaded"}:
+                alone = self._admit_alone(waiting, to_commit) or alone
+            elif claim == "sold_out":
+                waiting.refuse(refusal(claim, waiting.wish, self._book))
+            else:
+                known.append((waiting, claim))
+        # Both end before the batch does, whatever becomes of the other: what is committed must be answered so.
+        ends = await asyncio.gather(
+            self._refuse_or_replay(known), self._commit(to_commit, alone=alone), return_exceptions=True
+        )
+        for end in ends:
+            if end is not None:
+                raise end
+
+    def _admit_alone(self, waiting: Waiting, to_commit: list[Waiting]) -> bool:
+        admitted = self._alone_rate.take()
+        metrics.LEDGER_ONLY.labels(outcome="admitted" if admitted else "turned_away").inc()
+        if admitted:
+            to_commit.append(waiting)
+        else:
+            # The claim may have reached a Redis whose answer did not reach us.
+            self._claims.settle(settlement(waiting.wish, epoch=None))
+            waiting.refuse(Unavailable("stock"))
+        return admitted
+
+    async def _refuse_or_replay(self, known: Sequence[tuple[Waiting, Claim]]) -> None:
+        """Those who have reserved before may be repeating an old key, and its answer is what they must get."""
+        if not known:
+            return
+        try:
+            decisions = await self._committer.find_replays([waiting.wish for waiting, _ in known])
+        except Unavailable as error:
+            # "Sold out" would be a wrong answer to a repeat of what was granted.
+            for waiting, _ in known:
+                waiting.refuse(error)
+            return
+        for (waiting, claim), decision in zip(known, decisions, strict=True):
+            if decision is None:
+                waiting.refuse(refusal(claim, waiting.wish, self._book))
+            else:
+                self._answer(waiting, decision)
+
+    async def _commit(self, batch: Sequence[Waiting], *, alone: bool) -> None:
+        if not batch:
+            return
+        async with self._alone_slots if alone else nullcontext():
+            outcomes = await self._committer.commit([waiting.wish for waiting in batch])
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            self._settle(waiting.wish, outcome)
+            self._answer(waiting, outcome)
+
+    def _settle(self, wish: Wish, outcome: Committed) -> None:
+        if outcome == "unknown":
+            return  # the repair looks the id up when nobody can be writing it any more
+        epoch = None
+        if isinstance(outcome, Decision) and outcome.item is not None and outcome.reservation is not None:
+            # By the id, not by the verdict: a batch that was tried twice finds its own row as a replay.
+            ours = outcome.reservation.reservation_id == wish.reservation_id
+            epoch = outcome.item.epoch if ours else None
+        self._claims.settle(settlement(wish, epoch=epoch))
+
+    def _answer(self, waiting: Waiting, outcome: Committed) -> None:
+        if not isinstance(outcome, Decision):
+            waiting.refuse(Unavailable("reservations"))
+        elif outcome.reservation is not None:
+            ours = outcome.reservation.reservation_id == waiting.wish.reservation_id
+            waiting.tell(Reserved(outcome.reservation, replayed=not ours))
+        else:
+            waiting.refuse(refusal(outcome.verdict, waiting.wish, self._book))

@@ -1,11 +1,116 @@
 """Pure rules of the room: no I/O, no clock."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
+from uuid import UUID
 
 Band = Literal["plenty", "some", "few", "none", "unknown"]
+Verdict = Literal[
+    "granted", "replayed", "key_reused", "item_unknown", "not_open", "over", "limit_reached", "sold_out"
+]
+LateVerdict = Literal["regrant", "sold_out", "limit_reached"]
 
 FEW_RATIO: Final = 0.1
 SOME_RATIO: Final = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One request on its way to a decision; `reservation_id` is its operation id from the first byte to the row."""
+
+    reservation_id: UUID
+    sale_id: str
+    sku: str
+    user_id: str
+    quantity: int
+    key: str
+    fingerprint: bytes
+    admission_id: UUID
+    admission_position: int
+    phone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemState:
+    """A locked item, as a decision needs it."""
+
+    price_minor: int
+    total: int
+    taken: int
+    per_user_limit: int
+    epoch: int
+    currency: str
+    hold_seconds: int
+    begun: bool
+    over: bool
+    opens_at: datetime
+    closes_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsedKey:
+    """A key that was answered before: with which reservation, for which request."""
+
+    reservation_id: UUID
+    fingerprint: bytes
+
+
+ItemName = tuple[str, str]  # sale_id, sku
+OwnerKey = tuple[str, str, str]  # sale_id, user_id, idempotency key
+OwnerItem = tuple[str, str, str]  # sale_id, user_id, sku
+
+
+def decide(
+    wishes: Sequence[Wish],
+    items: Mapping[ItemName, ItemState],
+    used: Mapping[OwnerKey, UsedKey],
+    units: Mapping[OwnerItem, int],
+) -> list[Verdict]:
+    """One verdict a wish, in order: first come, first served, each grant counted against the next.
+
+    An old key is answered before anything else is asked: the same request gets the same answer, whatever has
+    happened to the sale since.
+    """
+    taken = {name: item.taken for name, item in items.items()}
+    owned = dict(units)
+    verdicts: list[Verdict] = []
+    for wish in wishes:
+        name, owner = (wish.sale_id, wish.sku), (wish.sale_id, wish.user_id, wish.sku)
+        verdict = _decide(
+            wish, items.get(name), used.get(_key(wish)), taken.get(name, 0), owned.get(owner, 0)
+        )
+        if verdict == "granted":
+            taken[name] += wish.quantity
+            owned[owner] = owned.get(owner, 0) + wish.quantity
+        verdicts.append(verdict)
+    return verdicts
+
+
+def _key(wish: Wish) -> OwnerKey:
+    return wish.sale_id, wish.user_id, wish.key
+
+
+def _decide(wish: Wish, item: ItemState | None, used: UsedKey | None, taken: int, owned: int) -> Verdict:
+    if used is not None:
+        return "replayed" if used.fingerprint == wish.fingerprint else "key_reused"
+    if item is None:
+        return "item_unknown"
+    if not item.begun:
+        return "not_open"
+    if item.over:
+        return "over"
+    if owned + wish.quantity > item.per_user_limit:
+        return "limit_reached"
+    return "granted" if taken + wish.quantity <= item.total else "sold_out"
+
+
+def late_payment(quantity: int, *, item: ItemState, owned: int) -> LateVerdict:
+    """Whether the money for an ended hold can still buy its units. The window is not asked: the hold was in it."""
+    if owned + quantity > item.per_user_limit:
+        return "limit_reached"
+    return "regrant" if item.taken + quantity <= item.total else "sold_out"
 
 
 def band(available: int | None, total: int) -> Band:

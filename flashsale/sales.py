@@ -172,9 +172,12 @@ _COLUMNS = (*_SALE_COLUMNS, Item.sku, Item.price_minor, Item.total, Item.per_use
 
 
 def _facts(rows: Iterable[Sequence[Any]]) -> list[SaleFacts]:
-    width = len(_SALE_COLUMNS)
+    names = [column.key for column in _SALE_COLUMNS]
     return [
-        SaleFacts(*first[:width], tuple(ItemFacts(*row[width:]) for row in (first, *rest)))
+        SaleFacts(
+            **dict(zip(names, first, strict=False)),
+            items=tuple(ItemFacts(*row[len(names) :]) for row in (first, *rest)),
+        )
         for _, (first, *rest) in groupby(rows, key=lambda row: row[0])
     ]
 

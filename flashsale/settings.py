@@ -41,9 +41,3 @@ class FlashsaleSettings(BaseSettings):
     load_chunk: int = Field(default=1000, ge=1, le=5000)
     # Redis is kept right for so long after the end of a sale, for late payments and the books.
     repair_after_close_seconds: int = Field(default=3600, ge=0, le=30 * 86400)
-
-    # Memory copies of sales and stock; the public queue document promises sold-out within two seconds.
-    refresh_seconds: float = Field(default=1.0, gt=0, le=60)
-
-    # A refund that is still due is rung again after this long.
-    refund_ring_seconds: float = Field(default=10.0, gt=0, le=3600)

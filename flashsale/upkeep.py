@@ -1,21 +1,19 @@
-"""What keeps the room right on a schedule."""
+"""What keeps the room right on a schedule; the keeper calls it, and whoever checks the room looks through it."""
 
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import select
 
-from flashsale.settings import FlashsaleSettings
-from kit.postgres import Postgres, ReadSession, WriteSession
+from flashsale.holds import expire_holds
+from flashsale.models import Item
+from flashsale.repair import RepairReport, StockRepair
+from flashsale.snapshots import take_snapshots
+from kit.postgres import ReadSession, WriteSession
+from kit.redis import is_away
 
-
-@dataclass(frozen=True, slots=True)
-class RepairReport:
-    """What one pass found: items loaded anew, items seen drifting, claims of dead processes settled."""
-
-    reloaded: int = 0
-    drifted: int = 0
-    recovered: int = 0
-    away: bool = False
+__all__ = ["RepairReport", "StockRepair", "StockView", "expire_due", "stock_views"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +29,32 @@ class StockView:
     redis_epoch: int | None
 
 
-class StockRepair:
-    """Keeps Redis at what the ledger says."""
-
-    def __init__(self, postgres: Postgres, stock: Redis, settings: FlashsaleSettings) -> None:
-        self._postgres, self._stock, self._settings = postgres, stock, settings
-
-    async def run_once(self) -> RepairReport:
-        """One pass."""
-        return RepairReport()
-
-
 async def expire_due(session: WriteSession, stock: Redis, *, batch_max: int) -> int:
-    """Expires."""
-    return 0
+    """Ends up to `batch_max` holds whose stored deadline has passed by PostgreSQL's clock; how many were ended.
+
+    Several may run at once; each hold is ended by one of them. The units reach Redis after the caller's commit.
+    """
+    return await expire_holds(session, stock, batch_max=batch_max)
 
 
 async def stock_views(session: ReadSession, stock: Redis, sale_id: str) -> list[StockView]:
-    """Views."""
-    return []
+    """Each item of a sale as the ledger and as Redis see it, not at one instant. Never raises for Redis."""
+    rows = (
+        await session.execute(
+            select(Item.sku, Item.total, Item.taken, Item.epoch)
+            .where(Item.sale_id == sale_id)
+            .order_by(Item.sku)
+        )
+    ).all()
+    try:
+        snapshots = await take_snapshots(stock, [(sale_id, row.sku) for row in rows])
+    except (RedisError, OSError) as error:
+        if not is_away(error):
+            raise
+        return [StockView(*row, None, None, None) for row in rows]
+    return [
+        StockView(*row, seen.available, seen.pending_units, seen.epoch)
+        if seen.is_open
+        else StockView(*row, None, None, None)
+        for row, seen in zip(rows, snapshots, strict=True)
+    ]

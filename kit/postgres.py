@@ -72,6 +72,7 @@ def create_engine(settings: PostgresSettings, *, pool_connections_max: int | Non
         max_overflow=0,
         pool_timeout=settings.postgres_pool_wait_seconds,
         pool_pre_ping=True,
+        hide_parameters=True,  # an error that is logged must not carry a phone number
         connect_args={
             "timeout": settings.postgres_connect_seconds,
             "server_settings": {

@@ -1,0 +1,83 @@
+"""The group committer: one durable transaction for a whole batch, and the truth about it when the answer is lost."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import structlog
+
+from flashsale import metrics
+from flashsale.ledger import Decision, find_replays, lock_items, read_reservations, write_batch
+from flashsale.rules import Wish
+from flashsale.settings import FlashsaleSettings
+from kit.errors import DomainError, Unavailable
+from kit.postgres import Postgres
+from kit.retry import idempotent
+
+log = structlog.get_logger()
+
+# not_written: certainly nothing was committed. unknown: it could not be found out; the repair will.
+Failure = Literal["not_written", "unknown"]
+Committed = Decision | Failure
+
+_OUTCOME_UNKNOWN: Final = (DomainError, TimeoutError, OSError)
+
+
+class GroupCommitter:
+    """Opens and commits the transactions of the reservation path; an edge, like an HTTP route."""
+
+    def __init__(self, postgres: Postgres, settings: FlashsaleSettings) -> None:
+        self._postgres, self._settings = postgres, settings
+
+    async def commit(self, wishes: Sequence[Wish]) -> list[Committed]:
+        """One outcome a wish, in order; decisions are durable. A request that fails the batch fails alone."""
+        try:
+            with metrics.COMMIT_SECONDS.time():
+                async with asyncio.timeout(self._settings.commit_seconds_max):
+                    async with self._postgres.unit_of_work() as session:
+                        decisions = await write_batch(session, wishes)
+                    return list(decisions)
+        except _OUTCOME_UNKNOWN as error:
+            log.warning("commit_outcome_unknown", error=type(error).__name__, requests=len(wishes))
+            return await self._read_back(wishes)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must stay the trouble of one request
+            return await self._halve(wishes, error)
+
+    async def find_replays(self, wishes: Sequence[Wish]) -> list[Decision | None]:
+        """For each wish what its key was answered before. Raises `Unavailable`."""
+        async with self._postgres.read() as session:
+            return await find_replays(session, wishes)
+
+    async def _halve(self, wishes: Sequence[Wish], error: Exception) -> list[Committed]:
+        if len(wishes) == 1:
+            # Its type only: PostgreSQL quotes the row in its message.
+            log.error("request_not_committable", error=type(error).__name__)
+            return ["not_written"]
+        metrics.BATCHES_SPLIT.inc()
+        middle = len(wishes) // 2
+        return [*await self.commit(wishes[:middle]), *await self.commit(wishes[middle:])]
+
+    async def _read_back(self, wishes: Sequence[Wish]) -> list[Committed]:
+        """What became of a transaction whose end was not heard.
+
+        Its COMMIT, if it was sent, was sent under the item locks. Whoever holds them now looks at its final outcome.
+        """
+        try:
+            async with asyncio.timeout(self._settings.read_back_seconds_max):
+                async for attempt in idempotent():
+                    with attempt:
+                        return await self._read_under_locks(wishes)
+        except (Unavailable, TimeoutError):
+            pass
+        return ["unknown"] * len(wishes)
+
+    async def _read_under_locks(self, wishes: Sequence[Wish]) -> list[Committed]:
+        async with self._postgres.unit_of_work() as session:
+            items = await lock_items(session, [(wish.sale_id, wish.sku) for wish in wishes])
+            found = await read_reservations(session, [wish.reservation_id for wish in wishes])
+        outcomes: list[Committed] = []
+        for wish in wishes:
+            stored = found.get(wish.reservation_id)
+            item = items.get((wish.sale_id, wish.sku))
+            outcomes.append("not_written" if stored is None else Decision("granted", stored, item))
+        return outcomes

@@ -1,0 +1,74 @@
+"""Ending holds that nobody paid for: released by the user, or expired. Each hold ends once."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from redis.asyncio import Redis
+from sqlalchemy import func, select, update
+
+from flashsale import metrics, models, statements
+from flashsale.errors import HoldEnded, ReservationUnknown
+from flashsale.facts import Reservation
+from flashsale.ledger import return_units
+from flashsale.readings import get_reservation
+from flashsale.stock import EndedHold, give_back
+from kit.doorbell import ring_user
+from kit.postgres import WriteSession
+
+_row = models.Reservation
+
+
+async def release_hold(
+    session: WriteSession, stock: Redis, bells: Redis, reservation_id: UUID, user_id: str
+) -> Reservation:
+    """Ends the user's hold at their wish; again, it says the same. Raises `ReservationUnknown`, `HoldEnded`."""
+    state = await session.scalar(
+        select(_row.state)
+        .where(_row.reservation_id == reservation_id, _row.user_id == user_id)
+        .with_for_update()
+    )
+    if state is None:
+        raise ReservationUnknown(reservation_id=str(reservation_id))
+    if state not in {"held", "released"}:
+        raise HoldEnded(state=state)
+    if state == "held":
+        await session.execute(
+            update(_row)
+            .where(_row.reservation_id == reservation_id)
+            .values(state="released", end_reason="by_user", ended_at=func.now())
+        )
+    released = await get_reservation(session, reservation_id, user_id)
+    if state == "held":
+        await _return([(released.sale_id, released.sku, user_id, released.quantity)], session, stock)
+        session.after_commit(lambda: _tell(bells, [user_id], "released"))
+    return released
+
+
+async def expire_holds(session: WriteSession, stock: Redis, *, batch_max: int) -> int:
+    """Ends up to `batch_max` holds whose deadline has passed by PostgreSQL's clock; how many."""
+    rows = (await session.execute(statements.EXPIRE_DUE, {"batch_max": batch_max})).all()
+    if rows:
+        await _return([(row.sale_id, row.sku, row.user_id, row.quantity) for row in rows], session, stock)
+        session.after_commit(lambda: _count("expired", len(rows)))
+    return len(rows)
+
+
+async def _return(ended: Sequence[tuple[str, str, str, int]], session: WriteSession, stock: Redis) -> None:
+    """Units back to the ledger now, and to Redis once that is durable."""
+    epochs = await return_units(session, ((sale_id, sku, units) for sale_id, sku, _, units in ended))
+    returned = [
+        EndedHold(sale_id, sku, user_id, units, epochs[sale_id, sku])
+        for sale_id, sku, user_id, units in ended
+        if (sale_id, sku) in epochs
+    ]
+    session.after_commit(lambda: give_back(stock, returned))
+
+
+async def _tell(bells: Redis, user_ids: Sequence[str], state: str) -> None:
+    await _count(state, len(user_ids))
+    for user_id in user_ids:
+        await ring_user(bells, user_id)
+
+
+async def _count(state: str, holds: int) -> None:
+    metrics.HOLDS_ENDED.labels(state=state).inc(holds)

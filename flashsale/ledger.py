@@ -1,0 +1,236 @@
+"""The ledger of stock: what PostgreSQL decides about a batch, in the caller's transaction.
+
+Lock the items in one order, read what the askers already have, decide, write, count. Never commits.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from flashsale import models, statements
+from flashsale.facts import Reservation
+from flashsale.readings import select_reservations
+from flashsale.rules import ItemName, ItemState, OwnerItem, OwnerKey, UsedKey, Verdict, Wish, decide
+from kit.postgres import ReadSession, WriteSession
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the ledger said about one wish. `reservation` is there for granted and replayed, `item` where it exists."""
+
+    verdict: Verdict
+    reservation: Reservation | None = None
+    item: ItemState | None = None
+
+
+class GuardTripped(Exception):
+    """The item could not give what was decided under its own lock; the transaction must not commit."""
+
+
+async def lock_items(session: WriteSession, names: Iterable[ItemName]) -> dict[ItemName, ItemState]:
+    """The items, locked until the caller's transaction ends, in the one order that everybody uses."""
+    wanted = sorted(set(names))
+    rows = await session.execute(
+        statements.LOCK_ITEMS,
+        {"sale_ids": [sale_id for sale_id, _ in wanted], "skus": [sku for _, sku in wanted]},
+    )
+    return {(row[0], row[1]): ItemState(*row[2:]) for row in rows}
+
+
+async def write_batch(session: WriteSession, wishes: Sequence[Wish]) -> list[Decision]:
+    """Decides and writes a batch; one decision a wish, in order, true once the caller has committed.
+
+    Raises `GuardTripped` if the last guard refuses what was decided, which the item lock rules out.
+    """
+    items = await lock_items(session, [(wish.sale_id, wish.sku) for wish in wishes])
+    used, units = await find_standing(session, wishes)
+    verdicts = decide(wishes, items, used, units)
+    granted = [wish for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "granted"]
+    written = await _insert_holds(session, granted, items) if granted else {}
+    await take_units(
+        session,
+        ((wish.sale_id, wish.sku, wish.quantity) for wish in granted if wish.reservation_id in written),
+    )
+    if len(written) < len(granted):
+        # The same key for another item was first, in a batch that held other locks: answer from what it wrote.
+        used |= (await find_standing(session, granted))[0]
+        verdicts = [
+            _after_conflict(wish, verdict, written, used)
+            for wish, verdict in zip(wishes, verdicts, strict=True)
+        ]
+    replays = await _replays(session, wishes, verdicts, used)
+    return [
+        _decision(wish, verdict, items, written, replays)
+        for wish, verdict in zip(wishes, verdicts, strict=True)
+    ]
+
+
+async def find_standing(
+    session: ReadSession, wishes: Sequence[Wish]
+) -> tuple[dict[OwnerKey, UsedKey], dict[OwnerItem, int]]:
+    """Which keys were used before, and how many units the askers have of the items they ask for."""
+    rows = await session.execute(
+        statements.STANDING,
+        {
+            "sale_ids": [wish.sale_id for wish in wishes],
+            "skus": [wish.sku for wish in wishes],
+            "user_ids": [wish.user_id for wish in wishes],
+            "keys": [wish.key for wish in wishes],
+        },
+    )
+    used: dict[OwnerKey, UsedKey] = {}
+    units: dict[OwnerItem, int] = {}
+    for kind, sale_id, user_id, name, reservation_id, fingerprint, count in rows:
+        if kind == "key":
+            used[sale_id, user_id, name] = UsedKey(reservation_id, bytes(fingerprint))
+        else:
+            units[sale_id, user_id, name] = int(count)
+    return used, units
+
+
+async def find_replays(session: ReadSession, wishes: Sequence[Wish]) -> list[Decision | None]:
+    """For each wish the decision that its key got before, or None for a key that is new."""
+    used, _ = await find_standing(session, wishes)
+    keys = [used.get((wish.sale_id, wish.user_id, wish.key)) for wish in wishes]
+    replays = await read_reservations(session, [key.reservation_id for key in keys if key is not None])
+    found: list[Decision | None] = []
+    for wish, key in zip(wishes, keys, strict=True):
+        if key is None:
+            found.append(None)
+        elif key.fingerprint == wish.fingerprint:
+            found.append(Decision("replayed", replays[key.reservation_id]))
+        else:
+            found.append(Decision("key_reused"))
+    return found
+
+
+async def read_reservations(session: ReadSession, ids: Sequence[UUID]) -> dict[UUID, Reservation]:
+    """Those of `ids` that exist."""
+    if not ids:
+        return {}
+    rows = await session.execute(select_reservations().where(models.Reservation.reservation_id.in_(ids)))
+    return {row[0]: Reservation(*row) for row in rows}
+
+
+async def take_units(session: WriteSession, taken: Iterable[tuple[str, str, int]]) -> dict[ItemName, int]:
+    """Counts units as taken; the epoch of each item. Raises `GuardTripped` if one has not enough."""
+    wanted = _sum_up(taken)
+    if not wanted:
+        return {}
+    rows = await session.execute(statements.TAKE_UNITS, _arrays(wanted))
+    epochs = {(sale_id, sku): int(epoch) for sale_id, sku, epoch in rows}
+    if epochs.keys() != wanted.keys():
+        raise GuardTripped(sorted(wanted.keys() - epochs.keys()))
+    return epochs
+
+
+async def return_units(session: WriteSession, ended: Iterable[tuple[str, str, int]]) -> dict[ItemName, int]:
+    """Counts units of ended holds as free again; the epoch under which each item gave them back."""
+    wanted = _sum_up(ended)
+    if not wanted:
+        return {}
+    await lock_items(session, wanted)
+    rows = await session.execute(statements.RETURN_UNITS, _arrays(wanted))
+    return {(sale_id, sku): int(epoch) for sale_id, sku, epoch in rows}
+
+
+def _sum_up(counted: Iterable[tuple[str, str, int]]) -> Counter[ItemName]:
+    sums: Counter[ItemName] = Counter()
+    for sale_id, sku, units in counted:
+        sums[sale_id, sku] += units
+    return sums
+
+
+def _arrays(sums: Counter[ItemName]) -> dict[str, list[object]]:
+    return {
+        "sale_ids": [sale_id for sale_id, _ in sums],
+        "skus": [sku for _, sku in sums],
+        "units": list(sums.values()),
+    }
+
+
+Written = dict[UUID, tuple[datetime, datetime]]
+
+
+async def _insert_holds(
+    session: WriteSession, granted: Sequence[Wish], items: dict[ItemName, ItemState]
+) -> Written:
+    of = [items[wish.sale_id, wish.sku] for wish in granted]
+    rows = await session.execute(
+        statements.INSERT_HOLDS,
+        {
+            "reservation_ids": [wish.reservation_id for wish in granted],
+            "sale_ids": [wish.sale_id for wish in granted],
+            "skus": [wish.sku for wish in granted],
+            "user_ids": [wish.user_id for wish in granted],
+            "quantities": [wish.quantity for wish in granted],
+            "amounts_minor": [
+                item.price_minor * wish.quantity for wish, item in zip(granted, of, strict=True)
+            ],
+            "currencies": [item.currency for item in of],
+            "hold_seconds": [item.hold_seconds for item in of],
+            "keys": [wish.key for wish in granted],
+            "fingerprints": [wish.fingerprint for wish in granted],
+            "admission_ids": [wish.admission_id for wish in granted],
+            "admission_positions": [wish.admission_position for wish in granted],
+            "epochs": [item.epoch for item in of],
+            "phones": [wish.phone for wish in granted],
+        },
+    )
+    return {reservation_id: (held_at, expires_at) for reservation_id, held_at, expires_at in rows}
+
+
+def _after_conflict(wish: Wish, verdict: Verdict, written: Written, used: dict[OwnerKey, UsedKey]) -> Verdict:
+    if verdict != "granted" or wish.reservation_id in written:
+        return verdict
+    first = used[wish.sale_id, wish.user_id, wish.key]
+    return "replayed" if first.fingerprint == wish.fingerprint else "key_reused"
+
+
+async def _replays(
+    session: WriteSession, wishes: Sequence[Wish], verdicts: Sequence[Verdict], used: dict[OwnerKey, UsedKey]
+) -> dict[OwnerKey, Reservation]:
+    keys = [
+        (wish.sale_id, wish.user_id, wish.key)
+        for wish, verdict in zip(wishes, verdicts, strict=True)
+        if verdict == "replayed"
+    ]
+    stored = await read_reservations(session, [used[key].reservation_id for key in keys])
+    return {key: stored[used[key].reservation_id] for key in keys}
+
+
+def _decision(
+    wish: Wish,
+    verdict: Verdict,
+    items: dict[ItemName, ItemState],
+    written: Written,
+    replays: dict[OwnerKey, Reservation],
+) -> Decision:
+    item = items.get((wish.sale_id, wish.sku))
+    if verdict == "replayed":
+        return Decision(verdict, replays[wish.sale_id, wish.user_id, wish.key], item)
+    if verdict == "granted" and item is not None:
+        return Decision(verdict, _held(wish, item, *written[wish.reservation_id]), item)
+    return Decision(verdict, None, item)
+
+
+def _held(wish: Wish, item: ItemState, held_at: datetime, expires_at: datetime) -> Reservation:
+    return Reservation(
+        reservation_id=wish.reservation_id,
+        sale_id=wish.sale_id,
+        sku=wish.sku,
+        user_id=wish.user_id,
+        quantity=wish.quantity,
+        amount_minor=item.price_minor * wish.quantity,
+        currency=item.currency,
+        state="held",
+        end_reason=None,
+        held_at=held_at,
+        expires_at=expires_at,
+        ended_at=None,
+        regrant_of=None,
+        regranted_as=None,
+        phone=wish.phone,
+    )

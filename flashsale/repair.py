@@ -1,0 +1,207 @@
+"""Redis's view of the stock, brought back to the ledger: at start, on a schedule, after every kind of loss.
+
+A load always runs under a new epoch: whatever was on its way to Redis for an older one is ignored there, because the
+load has counted it. So a load is right at any instant, and no repair leaves Redis above the ledger.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import case, func, select, update
+
+from flashsale import keys, metrics
+from flashsale.ledger import lock_items
+from flashsale.models import Item, Reservation, Sale
+from flashsale.rules import ItemName
+from flashsale.settings import FlashsaleSettings
+from flashsale.snapshots import PendingClaim, StockSnapshot, take_snapshots
+from flashsale.stock import Settlement, item_keys, settle_calls
+from kit.lua import LuaCall, LuaScript, run_all
+from kit.postgres import Postgres, ReadSession, WriteSession
+from kit.redis import is_away
+
+log = structlog.get_logger()
+
+_CLOSE = LuaScript.from_file("flashsale", "stock_close")
+_FILL = LuaScript.from_file("flashsale", "stock_fill")
+_OPEN = LuaScript.from_file("flashsale", "stock_open")
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What one pass found: items loaded anew, items away from the ledger, claims of dead processes settled.
+
+    `away` says that Redis could not be asked to the end.
+    """
+
+    reloaded: int = 0
+    drifted: int = 0
+    recovered: int = 0
+    away: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerItem:
+    """An item as the ledger has it."""
+
+    sale_id: str
+    sku: str
+    total: int
+    taken: int
+    epoch: int
+    until: int  # unix seconds after which Redis may forget it
+
+    @property
+    def name(self) -> ItemName:
+        return self.sale_id, self.sku
+
+
+class StockRepair:
+    """The repair of one process. It remembers which items were away from the ledger at the pass before."""
+
+    def __init__(self, postgres: Postgres, stock: Redis, settings: FlashsaleSettings) -> None:
+        self._postgres, self._stock, self._settings = postgres, stock, settings
+        self._suspects: dict[ItemName, int] = {}
+
+    async def run_once(self) -> RepairReport:
+        """One pass over the items of all sales that are not long over. Raises `Unavailable` without PostgreSQL."""
+        reloaded = drifted = recovered = drift_units = 0
+        items = await self._read_ledger()
+        try:
+            snapshots = await take_snapshots(self._stock, [item.name for item in items])
+            for item, snapshot in zip(items, snapshots, strict=True):
+                if not snapshot.is_open or snapshot.epoch != item.epoch:
+                    reloaded += await self._load(item, snapshot, "not_loaded")
+                    continue
+                recovered += await self._recover(item, snapshot)
+                drift = await self._drift(item, snapshot)
+                drift_units += abs(drift)
+                if drift and self._suspects.get(item.name) == item.epoch:
+                    reloaded += await self._load(item, snapshot, "drift")
+                elif drift:
+                    self._suspects[item.name] = item.epoch
+                    drifted += 1
+                else:
+                    self._suspects.pop(item.name, None)
+        except (RedisError, OSError) as error:
+            if not is_away(error):
+                raise
+            log.warning("stock_repair_without_redis", error=type(error).__name__)
+            return RepairReport(reloaded, drifted, recovered, away=True)
+        metrics.STOCK_DRIFT_UNITS.set(drift_units)
+        return RepairReport(reloaded, drifted, recovered)
+
+    async def _read_ledger(self) -> list[LedgerItem]:
+        kept = func.make_interval(0, 0, 0, 0, 0, 0, self._settings.repair_after_close_seconds)
+        async with self._postgres.read() as session:
+            rows = await session.execute(
+                select(Item.sale_id, Item.sku, Item.total, Item.taken, Item.epoch, Sale.closes_at)
+                .join(Sale, Sale.sale_id == Item.sale_id)
+                .where(Sale.closes_at + kept > func.now())
+                .order_by(Item.sale_id, Item.sku)
+            )
+            return [LedgerItem(*row[:5], int(row[5].timestamp()) + keys.KEEP_SECONDS) for row in rows]
+
+    async def _drift(self, item: LedgerItem, snapshot: StockSnapshot) -> int:
+        """How many units Redis believes in beyond the ledger (or short of it), claims in flight counted as taken.
+
+        The first look costs nothing; only if it finds something is the item locked for a look at one instant.
+        """
+        if snapshot.available + snapshot.pending_units == item.total - item.taken:
+            return 0
+        async with self._postgres.unit_of_work() as session:
+            locked = (await lock_items(session, [item.name])).get(item.name)
+            (now,) = await take_snapshots(self._stock, [item.name])
+            if locked is None or not now.is_open or now.epoch != locked.epoch:
+                return 0  # being loaded or removed: the next pass sees
+            committed = await _committed(session, now.pending)
+        in_flight = sum(claim.quantity for claim in now.pending if claim.reservation_id not in committed)
+        return now.available + in_flight - (locked.total - locked.taken)
+
+    async def _recover(self, item: LedgerItem, snapshot: StockSnapshot) -> int:
+        """Settles claims that are older than any living process would leave them.
+
+        Should such a commit arrive after all, its own settlement takes the units back out.
+        """
+        oldest_ms = snapshot.now_ms - int(self._settings.pending_seconds_max * 1000)
+        left = [claim for claim in snapshot.pending if claim.claimed_ms < oldest_ms]
+        if not left:
+            return 0
+        async with self._postgres.read() as session:
+            committed = await _committed(session, left)
+        settlements = [
+            Settlement(
+                item.sale_id,
+                item.sku,
+                claim.operation,
+                str(claim.reservation_id),
+                claim.user_id,
+                claim.quantity,
+                item.epoch if claim.reservation_id in committed else None,
+            )
+            for claim in left
+        ]
+        await run_all(self._stock, settle_calls(settlements))
+        for each in settlements:
+            metrics.CLAIMS_RECOVERED.labels(verdict="refused" if each.epoch is None else "committed").inc()
+        return len(left)
+
+    async def _load(self, item: LedgerItem, snapshot: StockSnapshot, reason: str) -> int:
+        """Loads the item under a new epoch. Under its row lock nothing is committed between reading and writing, and
+        claims begin only once the epoch is durable."""
+        load_id = uuid4().hex
+        async with self._postgres.unit_of_work() as session:
+            await lock_items(session, [item.name])
+            # Ahead of Redis too: a ledger restored from a backup may be behind it.
+            higher = case((Item.epoch > snapshot.epoch, Item.epoch), else_=snapshot.epoch)
+            bumped = await session.execute(
+                update(Item)
+                .where(Item.sale_id == item.sale_id, Item.sku == item.sku)
+                .values(epoch=higher + 1)
+                .returning(Item.epoch, Item.total - Item.taken)
+            )
+            epoch, free = bumped.one()
+            closed = await _CLOSE.run(self._stock, item_keys(item.name), [epoch, load_id, free, item.until])
+            if closed != b"closed":
+                return 0  # another repair is ahead of this one
+            await self._fill(session, item, load_id)
+        opened = await _OPEN.run(self._stock, [keys.stock(*item.name)], [load_id])
+        self._suspects.pop(item.name, None)
+        metrics.STOCK_LOADS.labels(reason=reason).inc()
+        log.info("stock_loaded", sale_id=item.sale_id, sku=item.sku, epoch=epoch, reason=reason)
+        return int(opened == b"opened")
+
+    async def _fill(self, session: WriteSession, item: LedgerItem, load_id: str) -> None:
+        alive = Reservation.state.in_(("held", "confirmed"))
+        buyers = (
+            await session.execute(
+                # Those who have none left too: their old keys must still be recognised.
+                select(
+                    Reservation.user_id,
+                    func.coalesce(func.sum(Reservation.quantity).filter(alive), 0),
+                )
+                .where(Reservation.sale_id == item.sale_id, Reservation.sku == item.sku)
+                .group_by(Reservation.user_id)
+            )
+        ).all()
+        names = [keys.stock(*item.name), keys.buyers(*item.name)]
+        for start in range(0, len(buyers), self._settings.load_chunk):
+            arguments: list[str | bytes | int] = [load_id, item.until]
+            for user_id, units in buyers[start : start + self._settings.load_chunk]:
+                arguments += [user_id, int(units)]
+            await _FILL.run(self._stock, names, arguments)
+
+
+async def _committed(session: ReadSession, claims: Sequence[PendingClaim]) -> set[UUID]:
+    """Which of the claims have become reservations."""
+    ids = [claim.reservation_id for claim in claims]
+    if not ids:
+        return set()
+    found = await session.execute(
+        select(Reservation.reservation_id).where(Reservation.reservation_id.in_(ids))
+    )
+    return set(found.scalars())

@@ -1,0 +1,18 @@
+"""The room's hand-written SQL, read once from `sql/`."""
+
+from importlib import resources
+from typing import Final
+
+from sqlalchemy import TextClause, text
+
+
+def _read(name: str) -> TextClause:
+    return text(resources.files("flashsale").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8"))
+
+
+LOCK_ITEMS: Final = _read("lock_items")
+STANDING: Final = _read("standing")
+INSERT_HOLDS: Final = _read("insert_holds")
+TAKE_UNITS: Final = _read("take_units")
+RETURN_UNITS: Final = _read("return_units")
+EXPIRE_DUE: Final = _read("expire_due")

@@ -1,0 +1,200 @@
+"""Redis's side of the stock: claims in batches, their settlement, units that come back.
+
+Redis may say no by itself and yes only for PostgreSQL to confirm. Whatever is reported here may be lost: the repair
+finds it. Nothing that could raise the stock is ever sent twice.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final, Literal
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from flashsale import keys
+from flashsale.rules import ItemName, Wish
+from flashsale.sales import SaleBook
+from kit.lua import LuaCall, LuaScript, run_all
+from kit.redis import is_away
+
+log = structlog.get_logger()
+
+Claim = Literal[
+    "claimed", "in_progress", "limit_reached", "sold_out", "sold_out_to_buyer", "not_loaded", "away"
+]
+
+SETTLEMENTS_MAX: Final = 2000  # a few batches; what Redis does not take in time is left to the repair
+
+_CLAIM = LuaScript.from_file("flashsale", "claim")
+_SETTLE = LuaScript.from_file("flashsale", "settle")
+_GIVE_BACK = LuaScript.from_file("flashsale", "give_back")
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one claim: a reservation under the ledger's `epoch`, or nothing (`epoch` None)."""
+
+    sale_id: str
+    sku: str
+    operation: str
+    reservation_id: str
+    user_id: str
+    quantity: int
+    epoch: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndedHold:
+    """Units that an ended hold gave back to the ledger under `epoch`."""
+
+    sale_id: str
+    sku: str
+    user_id: str
+    quantity: int
+    epoch: int
+
+
+def operation(user_id: str, key: str) -> str:
+    """What one user's one key is called in Redis: the same in every process, whatever the key looks like."""
+    return blake2b(f"{user_id} {key}".encode(), digest_size=12).hexdigest()
+
+
+def settlement(wish: Wish, *, epoch: int | None) -> Settlement:
+    return Settlement(
+        wish.sale_id,
+        wish.sku,
+        operation(wish.user_id, wish.key),
+        str(wish.reservation_id),
+        wish.user_id,
+        wish.quantity,
+        epoch,
+    )
+
+
+class StockClaims:
+    """One process's way to the stock in Redis."""
+
+    def __init__(self, stock: Redis, book: SaleBook, *, rest_seconds: float) -> None:
+        self._stock, self._book, self._rest_seconds = stock, book, rest_seconds
+        self._resting_until = 0.0
+        self._settlements: list[Settlement] = []
+
+    async def claim(self, wishes: Sequence[Wish]) -> list[Claim]:
+        """One outcome a wish, in one round trip that also carries the settlements of earlier batches."""
+        if time.monotonic() < self._resting_until:
+            return ["away"] * len(wishes)
+        by_item: dict[ItemName, list[int]] = defaultdict(list)
+        for place, wish in enumerate(wishes):
+            by_item[wish.sale_id, wish.sku].append(place)
+        calls = [
+            self._claim_call(name, [wishes[place] for place in places]) for name, places in by_item.items()
+        ]
+        outcomes: list[Claim] = ["away"] * len(wishes)
+        answers = await self._send_claims(calls)
+        for places, answer in zip(by_item.values(), answers, strict=True):
+            for place, outcome in zip(places, _outcomes(answer, len(places)), strict=True):
+                outcomes[place] = outcome
+        return outcomes
+
+    def settle(self, settled: Settlement) -> None:
+        """Notes what became of a claim, for the next round trip."""
+        if len(self._settlements) < SETTLEMENTS_MAX:
+            self._settlements.append(settled)
+
+    async def flush(self) -> None:
+        """Reports what is noted, when no batch is there to carry it. Never raises for a Redis that is away."""
+        settle_calls = self._take_settlements()
+        if not settle_calls or time.monotonic() < self._resting_until:
+            return
+        try:
+            await run_all(self._stock, settle_calls)
+        except (RedisError, OSError) as error:
+            self._rest(error)
+
+    async def _send_claims(self, calls: Sequence[LuaCall]) -> list[object]:
+        settle_calls = self._take_settlements()
+        try:
+            answers = await run_all(self._stock, [*settle_calls, *calls])
+            return answers[len(settle_calls) :]
+        except RedisConnectionError:
+            # The connection broke and the answers with it. The same operations may be sent again, because each takes
+            # effect once; the settlements may not, and are left to the repair.
+            return await self._send_again(calls)
+        except (RedisError, OSError) as error:
+            return self._rest(error, len(calls))
+
+    async def _send_again(self, calls: Sequence[LuaCall]) -> list[object]:
+        try:
+            return list(await run_all(self._stock, calls))
+        except (RedisError, OSError) as error:
+            return self._rest(error, len(calls))
+
+    def _rest(self, error: Exception, answers: int = 0) -> list[object]:
+        self._resting_until = time.monotonic() + self._rest_seconds
+        log.warning("stock_redis_away", error=type(error).__name__)
+        return [error] * answers
+
+    def _take_settlements(self) -> list[LuaCall]:
+        noted, self._settlements = self._settlements, []
+        return settle_calls(noted)
+
+    def _claim_call(self, name: ItemName, wishes: Sequence[Wish]) -> LuaCall:
+        item = self._book.get(name[0]).item(name[1])
+        arguments: list[str | bytes | int] = [item.per_user_limit if item is not None else 0]
+        for wish in wishes:
+            arguments += [
+                operation(wish.user_id, wish.key),
+                str(wish.reservation_id),
+                wish.user_id,
+                wish.quantity,
+            ]
+        return LuaCall(_CLAIM, item_keys(name), arguments)
+
+
+def item_keys(name: ItemName) -> list[str]:
+    """The keys of an item, in the order its scripts take them."""
+    return [keys.stock(*name), keys.pending(*name), keys.buyers(*name)]
+
+
+def settle_calls(settlements: Sequence[Settlement]) -> list[LuaCall]:
+    """One call an item that has something to report."""
+    by_item: dict[ItemName, list[str | bytes | int]] = defaultdict(list)
+    for each in settlements:
+        by_item[each.sale_id, each.sku] += [
+            each.operation,
+            each.reservation_id,
+            each.user_id,
+            each.quantity,
+            "refused" if each.epoch is None else "committed",
+            "" if each.epoch is None else each.epoch,
+        ]
+    return [LuaCall(_SETTLE, item_keys(name), arguments) for name, arguments in by_item.items()]
+
+
+async def give_back(stock: Redis, ended: Sequence[EndedHold]) -> None:
+    """Returns units to Redis after the commit that ended their holds; sent once, raises redis errors unchanged."""
+    by_item: dict[ItemName, list[str | bytes | int]] = defaultdict(list)
+    for hold in ended:
+        by_item[hold.sale_id, hold.sku] += [hold.user_id, hold.quantity, hold.epoch]
+    await run_all(
+        stock,
+        [
+            LuaCall(_GIVE_BACK, [keys.stock(*name), keys.buyers(*name)], arguments)
+            for name, arguments in by_item.items()
+        ],
+    )
+
+
+def _outcomes(answer: object, count: int) -> list[Claim]:
+    if isinstance(answer, Exception):
+        if not is_away(answer):
+            log.error("claim_script_failed", error=type(answer).__name__)
+        return ["away"] * count
+    assert isinstance(answer, list)
+    named: list[Claim] = [each.decode() for each in answer]
+    return ["not_loaded"] * count if named[0] == "not_loaded" else named[1:]
