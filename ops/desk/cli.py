@@ -1,0 +1,154 @@
+"""`floodgate desk USER` and `floodgate staff-token`, to be registered by `ops.cli`:
+
+    app.command("desk")(desk)
+    app.command("staff-token")(staff_token)
+
+The desk reads the stores directly; whoever sits at this terminal is the actor of the audit row.
+"""
+
+import asyncio
+import getpass
+import os
+import sys
+from enum import StrEnum
+from typing import Annotated, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from flashsale.errors import SaleUnknown
+from kit.clock import SystemClock
+from kit.errors import DomainError, StartRefused, Unavailable
+from kit.identity import ROLES, Identities, IdentitySettings
+from kit.ids import is_user_id
+from kit.postgres import Postgres
+from kit.redis import connect
+from kit.settings import PostgresSettings, RedisSettings
+from ops.desk.audit import Viewer
+from ops.desk.places import place_finder
+from ops.desk.service import Answer, Desk
+from ops.desk.texts import Language
+from ops.desk.view import SaleShown, ShopperShown, show
+
+EXIT_REFUSED: Final = 2
+
+_COLUMNS: Final[dict[Language, tuple[str, str, str]]] = {
+    "zh-CN": ("时间（UTC）", "经过", "编号"),
+    "en": ("time (UTC)", "step", "id"),
+}
+_PLACES: Final[dict[Language, str]] = {
+    "zh-CN": "排队号 {position}，入场线 {frontier}",
+    "en": "place {position}, frontier {frontier}",
+}
+_NOTHING: Final[dict[Language, str]] = {
+    "zh-CN": "没有与此用户有关的活动。",
+    "en": "No sale concerns this shopper.",
+}
+
+
+class Lang(StrEnum):
+    """The languages of the desk, as typed."""
+
+    ZH = "zh"
+    EN = "en"
+
+
+def desk(
+    user: Annotated[str, typer.Argument(help="The shopper's user id.")],
+    sale: Annotated[str | None, typer.Option(help="Only this sale, whatever is known there.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The console's answer as JSON.")] = False,
+    lang: Annotated[Lang, typer.Option(help="Language of the texts.")] = Lang.ZH,
+) -> None:
+    """One state, one reason and every step of a shopper. Who asks is written to the audit."""
+    if not is_user_id(user):
+        _refuse("USER must be 1 to 64 letters, digits or _ . : @ + -, beginning with a letter or digit.")
+    language: Language = "zh-CN" if lang is Lang.ZH else "en"
+    try:
+        answer = asyncio.run(_look_up(user, sale))
+    except StartRefused as refused:
+        _refuse(str(refused))
+    except SaleUnknown:
+        _refuse(f"There is no sale {sale}: `floodgate sale list` names those there are.")
+    except Unavailable as away:
+        _refuse(f"{away.facts['what']} does not answer: start it, or correct its URL, and try again.")
+    except DomainError as error:
+        _refuse(error.code)
+    shown = show(answer, language)
+    if as_json:
+        typer.echo(shown.model_dump_json(indent=2))
+    else:
+        print_shopper(Console(), shown)
+
+
+async def _look_up(user_id: str, sale_id: str | None) -> Answer:
+    postgres, redis_settings = Postgres(PostgresSettings()), RedisSettings()
+    queue = connect(redis_settings.redis_queue_url, redis_settings, purpose="queue")
+    try:
+        async with postgres.unit_of_work() as session:
+            viewer = Viewer(actor=f"os/{_os_user()}", door="cli")
+            return await Desk(place_finder(queue)).look_up(session, viewer, user_id, sale_id=sale_id)
+    finally:
+        await queue.aclose()
+        await postgres.close()
+
+
+def _os_user() -> str:
+    """Who sits at the terminal; the number where the system has no name for it (containers)."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def print_shopper(console: Console, shown: ShopperShown) -> None:
+    """The answer for a person's eyes."""
+    console.print(" · ".join([shown.user, *shown.phones]), style="bold", markup=False, highlight=False)
+    if not shown.sales:
+        console.print(_NOTHING[shown.language])
+    for sale in shown.sales:
+        _print_sale(console, sale, shown.language)
+
+
+def _print_sale(console: Console, sale: SaleShown, language: Language) -> None:
+    console.print()
+    console.print(f"{sale.title} ({sale.sale_id})", style="cyan", markup=False, highlight=False)
+    console.print(f"{sale.state.text} [{sale.state.code}]", style="bold", markup=False, highlight=False)
+    console.print(f"{sale.reason.text} [{sale.reason.code}]", markup=False, highlight=False)
+    if sale.place.position is not None:
+        console.print(
+            _PLACES[language].format(position=sale.place.position, frontier=sale.place.frontier),
+            style="dim",
+            highlight=False,
+        )
+    if not sale.steps:
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in _COLUMNS[language]:
+        table.add_column(title, overflow="fold")
+    for step in sale.steps:
+        table.add_row(step.at, step.text, step.subject)
+    console.print(table, markup=False)
+
+
+def staff_token(
+    role: Annotated[list[str], typer.Option(help="A role of the token; may be given several times.")],
+    user: Annotated[str, typer.Option(help="Whose token it is; the audit names it.")] = "",
+) -> None:
+    """A token for the console, signed with IDENTITY_KEYS (embedded mode and drills; staff sign in at the issuer)."""
+    unknown = sorted(set(role) - ROLES)
+    if unknown:
+        _refuse(f"Unknown role {', '.join(unknown)}: the roles are {', '.join(sorted(ROLES))}.")
+    name = user or f"staff-{_os_user()}"
+    if not is_user_id(name):
+        _refuse("--user must be 1 to 64 letters, digits or _ . : @ + -, beginning with a letter or digit.")
+    try:
+        identities = Identities(IdentitySettings(), SystemClock())
+    except StartRefused as refused:
+        _refuse(str(refused))
+    typer.echo(identities.issue(name, roles=frozenset(role)))
+
+
+def _refuse(sentence: str) -> NoReturn:
+    print(sentence, file=sys.stderr)  # noqa: T201 - the one sentence for whoever typed the command
+    raise typer.Exit(EXIT_REFUSED)
