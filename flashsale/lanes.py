@@ -27,13 +27,16 @@ class Waiting:
 
     wish: Wish
     answer: "asyncio.Future[Reserved]"
+    answered: Callable[["Waiting"], None]
     since: float = field(default_factory=time.monotonic)
 
     def tell(self, answer: Reserved) -> None:
+        self.answered(self)
         if not self.answer.done():
             self.answer.set_result(answer)
 
     def refuse(self, error: Exception) -> None:
+        self.answered(self)
         if not self.answer.done():
             self.answer.set_exception(error)
 
@@ -72,7 +75,7 @@ class Lanes:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
         for waiting in list(self._in_flight.values()):
-            self._finish(waiting)
+            waiting.refuse(Unavailable("reservations"))
         self._queue.clear()
 
     def find(self, owner: OwnerKey) -> Waiting | None:
@@ -83,7 +86,7 @@ class Lanes:
         """Queues a wish; its answer. Raises `Unavailable` when the queue is full or the process is leaving."""
         if self._stopping or not self._tasks or len(self._queue) >= self._settings.queue_max:
             raise Unavailable("reservations")
-        waiting = Waiting(wish, asyncio.get_running_loop().create_future())
+        waiting = Waiting(wish, asyncio.get_running_loop().create_future(), self._forget)
         self._in_flight[_owner(wish)] = waiting
         self._queue.append(waiting)
         self._arrived.set()
@@ -98,7 +101,7 @@ class Lanes:
                 log.exception("batch_failed", requests=len(batch))
             finally:
                 for waiting in batch:
-                    self._finish(waiting)
+                    waiting.refuse(Unavailable("reservations"))
 
     async def _next_batch(self) -> list[Waiting]:
         """The next batch, never empty; empty when the lane shall end."""
@@ -120,14 +123,14 @@ class Lanes:
             waiting = self._queue.popleft()
             # Who left or waited too long has not been tried, so nothing needs undoing.
             if waiting.answer.done() or waiting.since < oldest:
-                self._finish(waiting)
+                waiting.refuse(Unavailable("reservations"))
             else:
                 batch.append(waiting)
         metrics.QUEUE_REQUESTS.set(len(self._queue))
         return batch
 
-    def _finish(self, waiting: Waiting) -> None:
-        waiting.refuse(Unavailable("reservations"))
+    def _forget(self, waiting: Waiting) -> None:
+        """From its answer on, a repeat is no double click any more."""
         if self._in_flight.get(_owner(waiting.wish)) is waiting:
             del self._in_flight[_owner(waiting.wish)]
 

@@ -4,6 +4,8 @@ A load always runs under a new epoch: whatever was on its way to Redis for an ol
 load has counted it. So a load is right at any instant, and no repair leaves Redis above the ledger.
 """
 
+import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -20,7 +22,7 @@ from flashsale.rules import ItemName
 from flashsale.settings import FlashsaleSettings
 from flashsale.snapshots import PendingClaim, StockSnapshot, take_snapshots
 from flashsale.stock import Settlement, item_keys, settle_calls
-from kit.lua import LuaCall, LuaScript, run_all
+from kit.lua import LuaScript, run_all
 from kit.postgres import Postgres, ReadSession, WriteSession
 from kit.redis import is_away
 
@@ -61,39 +63,51 @@ class LedgerItem:
 
 
 class StockRepair:
-    """The repair of one process. It remembers which items were away from the ledger at the pass before."""
+    """The repair. It keeps nothing between passes, so any process may run the next one."""
 
     def __init__(self, postgres: Postgres, stock: Redis, settings: FlashsaleSettings) -> None:
         self._postgres, self._stock, self._settings = postgres, stock, settings
-        self._suspects: dict[ItemName, int] = {}
 
     async def run_once(self) -> RepairReport:
         """One pass over the items of all sales that are not long over. Raises `Unavailable` without PostgreSQL."""
-        reloaded = drifted = recovered = drift_units = 0
-        items = await self._read_ledger()
+        found: Counter[str] = Counter()
         try:
-            snapshots = await take_snapshots(self._stock, [item.name for item in items])
-            for item, snapshot in zip(items, snapshots, strict=True):
-                if not snapshot.is_open or snapshot.epoch != item.epoch:
-                    reloaded += await self._load(item, snapshot, "not_loaded")
-                    continue
-                recovered += await self._recover(item, snapshot)
-                drift = await self._drift(item, snapshot)
-                drift_units += abs(drift)
-                if drift and self._suspects.get(item.name) == item.epoch:
-                    reloaded += await self._load(item, snapshot, "drift")
-                elif drift:
-                    self._suspects[item.name] = item.epoch
-                    drifted += 1
-                else:
-                    self._suspects.pop(item.name, None)
+            suspects = await self._look(await self._read_ledger(), found)
+            await self._repair_drift(suspects, found)
         except (RedisError, OSError) as error:
             if not is_away(error):
                 raise
             log.warning("stock_repair_without_redis", error=type(error).__name__)
-            return RepairReport(reloaded, drifted, recovered, away=True)
+            found["away"] = 1
+        return RepairReport(found["reloaded"], found["drifted"], found["recovered"], bool(found["away"]))
+
+    async def _look(self, items: Sequence[LedgerItem], found: Counter[str]) -> list[LedgerItem]:
+        """Loads what Redis does not know, settles what was left behind; those that are away from the ledger."""
+        suspects: list[LedgerItem] = []
+        snapshots = await take_snapshots(self._stock, [item.name for item in items])
+        for item, snapshot in zip(items, snapshots, strict=True):
+            if not snapshot.is_open or snapshot.epoch != item.epoch:
+                found["reloaded"] += await self._load(item, snapshot, "not_loaded")
+                continue
+            found["recovered"] += await self._recover(item, snapshot)
+            if snapshot.available + snapshot.pending_units == item.total - item.taken:
+                continue  # this look costs nothing; the next one locks the item
+            if await self._drift(item):
+                suspects.append(item)
+        return suspects
+
+    async def _repair_drift(self, suspects: Sequence[LedgerItem], found: Counter[str]) -> None:
+        """A drift that outlasts the messages on their way is a loss, and the item is loaded anew."""
+        drift_units = 0
+        if suspects:
+            await asyncio.sleep(self._settings.drift_recheck_seconds)
+        for item in suspects:
+            if drift := await self._drift(item):
+                drift_units += abs(drift)
+                found["drifted"] += 1
+                (snapshot,) = await take_snapshots(self._stock, [item.name])
+                found["reloaded"] += await self._load(item, snapshot, "drift")
         metrics.STOCK_DRIFT_UNITS.set(drift_units)
-        return RepairReport(reloaded, drifted, recovered)
 
     async def _read_ledger(self) -> list[LedgerItem]:
         kept = func.make_interval(0, 0, 0, 0, 0, 0, self._settings.repair_after_close_seconds)
@@ -106,13 +120,11 @@ class StockRepair:
             )
             return [LedgerItem(*row[:5], int(row[5].timestamp()) + keys.KEEP_SECONDS) for row in rows]
 
-    async def _drift(self, item: LedgerItem, snapshot: StockSnapshot) -> int:
+    async def _drift(self, item: LedgerItem) -> int:
         """How many units Redis believes in beyond the ledger (or short of it), claims in flight counted as taken.
 
-        The first look costs nothing; only if it finds something is the item locked for a look at one instant.
+        Both are read at one instant: under the item's lock nobody commits.
         """
-        if snapshot.available + snapshot.pending_units == item.total - item.taken:
-            return 0
         async with self._postgres.unit_of_work() as session:
             locked = (await lock_items(session, [item.name])).get(item.name)
             (now,) = await take_snapshots(self._stock, [item.name])
@@ -170,7 +182,6 @@ class StockRepair:
                 return 0  # another repair is ahead of this one
             await self._fill(session, item, load_id)
         opened = await _OPEN.run(self._stock, [keys.stock(*item.name)], [load_id])
-        self._suspects.pop(item.name, None)
         metrics.STOCK_LOADS.labels(reason=reason).inc()
         log.info("stock_loaded", sale_id=item.sale_id, sku=item.sku, epoch=epoch, reason=reason)
         return int(opened == b"opened")

@@ -41,3 +41,5 @@ class FlashsaleSettings(BaseSettings):
     load_chunk: int = Field(default=1000, ge=1, le=5000)
     # Redis is kept right for so long after the end of a sale, for late payments and the books.
     repair_after_close_seconds: int = Field(default=3600, ge=0, le=30 * 86400)
+    # Reports on their way to Redis arrive within milliseconds; what is still missing after this was lost.
+    drift_recheck_seconds: float = Field(default=0.25, ge=0, le=10)
