@@ -1,12 +1,12 @@
-// One way to ask the gateway. Everything that is no 2xx becomes a Problem with a stable `code`; no answer at all is
-// the code "offline": the outcome is unknown, and only a repeat with the same key may find it out.
+// One way to ask the gateway. What is no 2xx becomes a Problem with a stable `code`; no answer at all has status 0: the
+// outcome is unknown, and only a repeat with the same key may find it out.
 
 const ANSWER_SECONDS_MAX = 12; // the gateway answers within its own bounds long before this
 
 export class Problem extends Error {
-  constructor(status, code, title, detail, retryAfter) {
-    super(code);
-    Object.assign(this, { status, code, title, detail, retryAfter });
+  constructor(status, told = {}, retryAfter = 0) {
+    super(told.code ?? `http_${status}`);
+    Object.assign(this, { status, code: this.message, detail: told.detail || told.title || this.message, retryAfter });
   }
 
   /** Whether the same request, sent again, may find another answer. */
@@ -15,53 +15,46 @@ export class Problem extends Error {
   }
 }
 
+/** Passes a Problem on and lets everything else, a fault of this page, be seen. */
+export function expected(problem) {
+  if (problem instanceof Problem) return problem;
+  throw problem;
+}
+
 export class Gateway {
   /** `language` and `token` are asked at each request, so that a switch or a sign-in holds from the next one on. */
   constructor({ language, token }) {
     Object.assign(this, { language, token });
   }
 
-  headers(more = {}) {
-    const headers = { "Accept-Language": this.language(), ...more };
-    if (!headers.Authorization && this.token()) headers.Authorization = `Bearer ${this.token()}`;
-    return headers;
+  headers(more) {
+    return { "Accept-Language": this.language(), Authorization: `Bearer ${this.token()}`, ...more };
   }
 
-  async ask(path, { method = "GET", body, headers = {}, public: isPublic = false } = {}) {
-    const sent = isPublic ? { "Accept-Language": this.language(), ...headers } : this.headers(headers);
-    if (body !== undefined) sent["Content-Type"] = "application/json";
+  /** The user's own: {status, headers, content}. Raises `Problem`. */
+  own(path, method = "GET", body = undefined, more = {}) {
+    if (body !== undefined) more = { ...more, "Content-Type": "application/json" };
+    return this.#ask(path, { method, body: JSON.stringify(body), headers: this.headers(more) });
+  }
+
+  /** What is the same for everybody; unchanged since `etag` gives no content. Raises `Problem`. */
+  open(path, etag = null) {
+    const headers = { "Accept-Language": this.language(), ...(etag && { "If-None-Match": etag }) };
+    return this.#ask(path, { headers, cache: etag ? "no-store" : "default" });
+  }
+
+  async #ask(path, options) {
     let answer;
-    let content;
+    let content = null;
     try {
-      answer = await fetch(path, {
-        method,
-        headers: sent,
-        body: body === undefined ? undefined : JSON.stringify(body),
-        signal: AbortSignal.timeout(ANSWER_SECONDS_MAX * 1000),
-        // The queue document is revalidated by its ETag here; a cached copy would hide the frontier for a second.
-        cache: isPublic && headers["If-None-Match"] ? "no-store" : "default",
-      });
-      content = answer.status === 204 || answer.status === 304 ? null : await parsed(answer);
+      answer = await fetch(path, { ...options, signal: AbortSignal.timeout(ANSWER_SECONDS_MAX * 1000) });
+      const text = await answer.text();
+      if (text) content = JSON.parse(text);
     } catch {
-      throw new Problem(0, "offline", "", "", 0);
+      // Half an answer is no answer, but a proxy's own error page still says its status.
+      if (!answer || answer.ok) throw new Problem(0);
     }
-    if (answer.ok || answer.status === 304) return { status: answer.status, headers: answer.headers, content };
-    throw problemOf(answer, content);
+    if (answer.ok || answer.status === 304) return { headers: answer.headers, content };
+    throw new Problem(answer.status, content ?? {}, Number(answer.headers.get("Retry-After")) || 0);
   }
-}
-
-async function parsed(answer) {
-  const text = await answer.text();
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (answer.ok) throw error; // half an answer is no answer
-    return null; // a proxy's own error page
-  }
-}
-
-function problemOf(answer, content) {
-  const told = content && typeof content === "object" ? content : {};
-  const retryAfter = Number(answer.headers.get("Retry-After")) || 0;
-  return new Problem(answer.status, String(told.code ?? `http_${answer.status}`), told.title, told.detail, retryAfter);
 }

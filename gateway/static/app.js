@@ -2,63 +2,60 @@
 
 import { Gateway } from "./api.js";
 import { ServerClock } from "./clock.js";
+import { choice } from "./lists.js";
 import { keep, recall } from "./memory.js";
 import { Notices } from "./notices.js";
 import { $ } from "./paint.js";
 import { Purchase } from "./purchase.js";
 import { Shop, sleep } from "./shop.js";
 import { leadingReservation, unitsLeft } from "./stage.js";
-import { chooseLanguage, otherLanguage } from "./texts.js";
+import { chooseLanguage } from "./texts.js";
 import { View } from "./view.js";
 
 const HIDDEN_SECONDS_MAX = 60; // a phone in the pocket gives its stream back; Last-Event-ID catches up later
 const SURE_SECONDS = 4;
-const LAPSE_CHECK_SECONDS = 3; // how often a hold whose time is up is looked at until it has ended
+const LAPSE_CHECK_BEATS = 3; // how often a hold whose time is up is looked at until it has ended
 
-let language = recall("language") ?? chooseLanguage(navigator.languages ?? []);
+let language = recall("language") ?? chooseLanguage(navigator.languages);
+let hiddenAt = 0;
+let beats = 0;
+let isReading = false;
 const gateway = new Gateway({ language: () => language, token: () => shop.token });
-const shop = new Shop(gateway, new ServerClock(), () => repaint());
+const shop = new Shop(gateway, new ServerClock(), paint);
 const view = new View(shop);
-const notices = new Notices(gateway, { onEvent: hear, onRefused: () => purchase.signedOut() });
-const purchase = new Purchase(shop, { onNews: () => notices.open() });
-let hiddenSince = null;
-let checkedAt = 0;
+const purchase = new Purchase(shop, () => notices.open());
+const notices = new Notices(gateway, { onEvent: readAgain, onRefused: () => purchase.signedOut() });
 
-function repaint() {
-  const { sale, reservations } = shop;
-  shop.mayBuyAgain = Boolean(sale) && shop.room?.state === "open" && sale.items.some((item) => unitsLeft(item, reservations) > 0);
+function paint() {
+  const isOpen = shop.sale && shop.room?.state === "open";
+  shop.mayBuyAgain = isOpen && shop.sale.items.some((item) => unitsLeft(item, shop.reservations) > 0);
   view.paint();
 }
 
-/** Once a second, and after each look at the queue: what time alone makes due. */
+/** What time alone makes due. */
 function beat() {
-  repaint();
-  const { stage } = shop;
-  if (stage === "admitting") purchase.enter();
-  if (stage === "lapsing" && Date.now() - checkedAt > LAPSE_CHECK_SECONDS * 1000) {
-    checkedAt = Date.now();
-    purchase.refreshMine();
-  }
-  if (hiddenSince && Date.now() - hiddenSince > HIDDEN_SECONDS_MAX * 1000) notices.close();
+  beats += 1;
+  paint();
+  if (shop.stage === "admitting") purchase.enter();
+  if (shop.stage === "lapsing" && beats % LAPSE_CHECK_BEATS === 0) purchase.refreshMine();
+  if (document.hidden && Date.now() - hiddenAt > HIDDEN_SECONDS_MAX * 1000) notices.close();
 }
 
-/** A notice: `snapshot` is where things stand, the others say what happened; the rows are read again either way. */
-let readingAgain = null;
-function hear(name) {
-  if (readingAgain) return;
-  readingAgain = sleep(0.1).then(async () => {
-    readingAgain = null;
-    await purchase.refreshMine();
-  });
+/** A notice rings; the rows say what is true. Several rings in a row are one reading. */
+async function readAgain() {
+  if (isReading) return;
+  isReading = true;
+  await sleep(0.1);
+  isReading = false;
+  await purchase.refreshMine();
 }
 
-async function openSale(saleId) {
+async function openSale() {
   notices.close();
-  await shop.open(saleId);
-  if (!shop.sale) return;
+  await shop.open(new URLSearchParams(location.search).get("sale"));
   const { bought, intent, ticket } = shop.memory.facts;
-  // Only who has bought, or comes from another phone, has rows to read: a crowd that reloads must not read the database.
-  if (shop.user && (bought || intent || !ticket)) await purchase.refreshMine();
+  // Who waits in line has no rows yet, and a crowd that reloads must not read the database.
+  if (bought || intent || !ticket) await purchase.refreshMine();
   if (shop.reservations.length) notices.open();
   purchase.settleIntent();
 }
@@ -66,38 +63,50 @@ async function openSale(saleId) {
 function takeTokenFromAddress() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!token) return;
-  shop.takeToken(token);
   history.replaceState(null, "", location.pathname + location.search);
+  shop.takeToken(token);
 }
 
-const saleInAddress = () => new URLSearchParams(location.search).get("sale");
-
+const lead = () => leadingReservation(shop.reservations);
 const ACTS = {
   join: () => purchase.join(),
   signIn: () => $("sign-in").requestSubmit(),
-  buy: () => {
-    const choice = view.lists.choice();
-    if (choice) purchase.buy(choice.sku, choice.quantity);
-  },
-  pay: () => purchase.pay(leadingReservation(shop.reservations)),
-  payBack: () => purchase.pay(leadingReservation(shop.reservations)),
+  buy: () => purchase.buy(choice()),
+  pay: () => purchase.pay(lead()),
+  payBack: () => purchase.pay(lead()),
   release: async () => {
-    shop.change({ releaseAsked: true });
+    shop.change({ isReleaseAsked: true });
     await sleep(SURE_SECONDS);
-    shop.change({ releaseAsked: false });
+    shop.change({ isReleaseAsked: false });
   },
-  releaseSure: () => purchase.release(leadingReservation(shop.reservations)),
+  releaseSure: () => purchase.release(lead()),
   again: () => shop.change({ again: true }),
 };
 
-for (const id of ["primary", "secondary"]) $(id).addEventListener("click", (event) => ACTS[event.currentTarget.dataset.act]?.());
+function follow(event) {
+  const link = event.target.closest("a[data-sale], #others, #home");
+  if (!link || event.metaKey || event.ctrlKey) return;
+  event.preventDefault();
+  history.pushState(null, "", link.href);
+  openSale();
+}
+
+function comeAndGo() {
+  hiddenAt = Date.now();
+  if (document.hidden) return;
+  shop.clock.forget();
+  shop.lookNow();
+  if (shop.reservations.length) notices.open();
+}
+
+for (const id of ["primary", "secondary"]) $(id).addEventListener("click", () => ACTS[$(id).dataset.act]());
 $("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
-  purchase.signIn($("user-id").value.trim(), $("phone").value.trim());
+  purchase.signIn($("user-id").value, $("phone").value);
 });
-$("items-list").addEventListener("change", repaint);
+$("items-list").addEventListener("change", paint);
 $("language").addEventListener("click", () => {
-  language = otherLanguage(language);
+  language = language === "en" ? "zh-CN" : "en";
   keep("language", language);
   view.speak(language);
 });
@@ -105,26 +114,14 @@ $("sign-out").addEventListener("click", () => {
   notices.close();
   shop.takeToken(null);
 });
-document.addEventListener("click", (event) => {
-  const link = event.target.closest("a[data-sale], #others, #home");
-  if (!link || event.metaKey || event.ctrlKey) return;
-  event.preventDefault();
-  history.pushState(null, "", link.dataset.sale ? link.href : location.pathname);
-  openSale(link.dataset.sale ?? null);
-});
-addEventListener("popstate", () => openSale(saleInAddress()));
+document.addEventListener("click", follow);
+document.addEventListener("visibilitychange", comeAndGo);
+addEventListener("popstate", openSale);
 addEventListener("online", () => shop.lookNow());
-// Back from the provider's page by the browser's own button: the page wakes as it was and must look again.
+// Back from the provider by the browser's own button: the page wakes as it was and must look again.
 addEventListener("pageshow", (event) => event.persisted && purchase.refreshMine());
-document.addEventListener("visibilitychange", () => {
-  hiddenSince = document.hidden ? Date.now() : null;
-  if (document.hidden) return;
-  shop.clock.forget();
-  shop.lookNow();
-  if (shop.reservations.length) notices.open();
-});
 
 view.speak(language);
 takeTokenFromAddress();
-openSale(saleInAddress());
+openSale();
 setInterval(beat, 1000);

@@ -1,20 +1,18 @@
 // The server's time, as near as documents tell it. A document can only be older than it looks, never younger, so of
 // the differences seen lately the largest is the nearest; the shopper's own clock decides nothing.
 
-const SAMPLES_MAX = 8; // about half a minute of polling: long enough to be steady, short enough to follow a set clock
+const SAMPLES_MAX = 8; // half a minute of polling: steady, and soon right again after a clock was set
 
 export class ServerClock {
   #samples = [];
 
   /** Learns from a document's `server_time`; `ageSeconds` is what a cache on the way says about it. */
-  learn(serverTime, ageSeconds = 0) {
-    const told = Date.parse(serverTime) + ageSeconds * 1000;
-    if (Number.isNaN(told)) return;
-    this.#samples.push(told - Date.now());
-    if (this.#samples.length > SAMPLES_MAX) this.#samples.shift();
+  learn(serverTime, ageSeconds) {
+    const difference = Date.parse(serverTime) + ageSeconds * 1000 - Date.now();
+    if (!Number.isNaN(difference)) this.#samples = [...this.#samples, difference].slice(-SAMPLES_MAX);
   }
 
-  /** Forgets what was learned: after a sleep the shopper's clock may have been set. */
+  /** After a sleep the shopper's clock may have been set. */
   forget() {
     this.#samples = [];
   }
@@ -23,7 +21,7 @@ export class ServerClock {
     return Date.now() + (this.#samples.length ? Math.max(...this.#samples) : 0);
   }
 
-  /** Seconds from now until `instant` (RFC 3339); negative when it has passed. */
+  /** Seconds from now until `instant`; negative when it has passed. */
   until(instant) {
     return (Date.parse(instant) - this.now()) / 1000;
   }

@@ -2,40 +2,33 @@
 
 import { say } from "./texts.js";
 
-/** Integer minor units with their currency: 199900 CNY → ¥1,999.00. */
+/** Integer minor units with their currency: 199900 CNY → ¥1,999. */
 export function money(minor, currency, language) {
-  const format = new Intl.NumberFormat(language, { style: "currency", currency, currencyDisplay: "narrowSymbol" });
-  const digits = format.resolvedOptions().maximumFractionDigits;
-  const whole = minor % 10 ** digits === 0 ? { minimumFractionDigits: 0 } : {};
-  const shown = new Intl.NumberFormat(language, { style: "currency", currency, currencyDisplay: "narrowSymbol", ...whole });
-  return shown.format(minor / 10 ** digits);
+  const style = { style: "currency", currency, currencyDisplay: "narrowSymbol", trailingZeroDisplay: "stripIfInteger" };
+  const format = new Intl.NumberFormat(language, style);
+  return format.format(minor / 10 ** format.resolvedOptions().maximumFractionDigits);
 }
 
 export function count(number, language) {
   return new Intl.NumberFormat(language).format(number);
 }
 
-/** An instant on the shopper's calendar: 11月11日 20:00. */
-export function moment(instant, language) {
-  const parts = { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const HOUR = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+
+/** An instant on the shopper's calendar: 11月11日 20:00, or its hour alone. */
+export function moment(instant, language, isHourOnly = false) {
+  const parts = isHourOnly ? HOUR : { month: "short", day: "numeric", ...HOUR };
   return new Intl.DateTimeFormat(language, parts).format(new Date(instant));
 }
 
-export function hour(instant, language) {
-  const parts = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
-  return new Intl.DateTimeFormat(language, parts).format(new Date(instant));
-}
-
-const two = (number) => String(number).padStart(2, "0");
-
-/** A countdown: 04:59, 01:00:00, 2 d 03:04:05. Rounded up, so that 00:00 is shown only when it is over. */
+/** 04:59, 01:00:00, 2 d 03:04:05; rounded up, so that 00:00 means over. */
 export function countdown(seconds, language) {
   const left = Math.max(0, Math.ceil(seconds));
-  const days = Math.floor(left / 86400);
-  const hours = Math.floor((left % 86400) / 3600);
-  const rest = `${two(Math.floor((left % 3600) / 60))}:${two(left % 60)}`;
-  if (days > 0) return `${say(language, "days", { n: days })} ${two(hours)}:${rest}`;
-  return hours > 0 ? `${two(hours)}:${rest}` : rest;
+  const [days, hours, minutes] = [86400, 3600, 60].map((unit) => Math.floor(left / unit));
+  const parts = [minutes % 60, left % 60];
+  if (hours > 0) parts.unshift(hours % 24);
+  const clock = parts.map((part) => String(part).padStart(2, "0")).join(":");
+  return days > 0 ? `${say(language, "days", { n: days })} ${clock}` : clock;
 }
 
 /** A span nobody should take for a promise: "about 3 min". */

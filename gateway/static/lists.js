@@ -1,144 +1,114 @@
 // What a sale is made of: items with their stock, rules, rewards, the order. Rebuilt only where the facts changed.
 
-import { count, hour, moment, money } from "./format.js";
+import { count, moment, money } from "./format.js";
 import { $, make, put, show } from "./paint.js";
 import { unitsLeft } from "./stage.js";
 import { localTexts, say } from "./texts.js";
 
 const QUANTITY_SHOWN_MAX = 20; // a longer list is no longer chosen from; the limit itself is the gateway's
+const ORDERED = ["held", "paying", "lapsing", "confirmed"];
+const painted = new Map();
 
-export class Lists {
-  #painted = new Map();
+/** Paints everything anew next time: the language has changed. */
+export function forgetLists() {
+  painted.clear();
+}
 
-  constructor(shop) {
-    this.shop = shop;
-  }
+function anew(id, facts, build) {
+  const key = JSON.stringify(facts);
+  if (painted.get(id) === key) return;
+  painted.set(id, key);
+  $(id).replaceChildren(...build());
+}
 
-  /** Paints everything anew next time: the language has changed. */
-  forget() {
-    this.#painted.clear();
-  }
+export function windowOf(sale, language) {
+  const isShort = Date.parse(sale.closes_at) - Date.parse(sale.opens_at) < 86_400_000;
+  const values = { opens: moment(sale.opens_at, language), closes: moment(sale.closes_at, language, isShort) };
+  return say(language, "window", values);
+}
 
-  paint(stage, lead, language) {
-    this.language = language;
-    const { sale, sales, room, reservations, rewards } = this.shop;
-    const isChoosing = stage === "turn" || stage === "turn_again";
-    show($("sales"), stage === "pick");
-    show($("items"), Boolean(sale));
-    show($("rules"), Boolean(sale));
-    show($("rewards"), rewards.length > 0);
-    if (stage === "pick") this.#anew("sales-list", sales, () => sales.map((one) => this.#saleRow(one)));
-    if (!sale) return;
-    const left = sale.items.map((item) => unitsLeft(item, reservations));
-    this.#anew("items-list", [sale.items, room?.stock, left, isChoosing], () => this.#itemRows(isChoosing));
-    if ($("choice").disabled === isChoosing) $("choice").disabled = !isChoosing;
-    this.#paintQuantity(isChoosing);
-    this.#anew("rules-list", sale.revision ?? sale, () => this.#ruleRows().map((text) => make("li", {}, text)));
-    put($("rules-text"), [localTexts(sale.texts, language).rules ?? ""].flat().join("\n"));
-    this.#anew("rewards-list", rewards, () => rewards.map((one) => this.#rewardRow(one)));
-    const hasOrder = Boolean(lead) && ["held", "paying", "lapsing", "confirmed"].includes(stage);
-    show($("order"), hasOrder);
-    if (hasOrder) this.#anew("order", lead, () => this.#orderRows(lead));
-  }
+/** What is chosen, or null while nothing can be bought. */
+export function choice() {
+  const picked = $("items-list").querySelector("input:checked");
+  return picked && { sku: picked.value, quantity: Number($("quantity").value) || 1 };
+}
 
-  /** The sku and quantity chosen, or null while nothing can be bought. */
-  choice() {
-    const picked = $("items-list").querySelector("input:checked:not([data-gone])");
-    return picked ? { sku: picked.value, quantity: Number($("quantity").value) || 1 } : null;
-  }
+export function paintLists(shop, stage, lead, language) {
+  const { sale, sales, room, reservations, rewards } = shop;
+  const isChoosing = stage === "turn" || stage === "turn_again";
+  show($("sales"), stage === "pick");
+  for (const id of ["items", "rules"]) show($(id), sale);
+  show($("rewards"), rewards.length);
+  show($("order"), ORDERED.includes(stage));
+  if (stage === "pick") anew("sales-list", sales, () => sales.map((one) => saleRow(one, language)));
+  if (!sale) return;
+  $("choice").disabled = !isChoosing;
+  anew("items-list", [sale, room?.stock, reservations, isChoosing], () => itemRows(shop, isChoosing, language));
+  const item = sale.items.find((one) => one.sku === choice()?.sku);
+  const most = item ? Math.min(QUANTITY_SHOWN_MAX, unitsLeft(item, reservations)) : 0;
+  show($("quantity-row"), most > 1);
+  anew("quantity", [item, most], () => Array.from({ length: most }, (_, at) => make("option", {}, String(at + 1))));
+  put($("rules-text"), localTexts(sale.texts, language).rules ?? "");
+  anew("rules-list", sale, () => ruleRows(sale, language).map((text) => make("li", {}, text)));
+  anew("rewards-list", rewards, () => rewards.map((one) => rewardRow(one, language)));
+  if (lead) anew("order", lead, () => orderRows(sale, lead, language));
+}
 
-  moment(instant) {
-    return moment(instant, this.language ?? "zh-CN");
-  }
+function saleRow(sale, language) {
+  const { title } = localTexts(sale.texts, language);
+  const link = { href: `?sale=${encodeURIComponent(sale.sale_id)}`, data: { sale: sale.sale_id } };
+  return make("li", {}, make("a", link, make("strong", {}, title), make("span", {}, windowOf(sale, language))));
+}
 
-  window({ opens_at: opensAt, closes_at: closesAt }) {
-    const isShort = Date.parse(closesAt) - Date.parse(opensAt) < 86_400_000;
-    const closes = isShort ? hour(closesAt, this.language ?? "zh-CN") : this.moment(closesAt);
-    return say(this.language ?? "zh-CN", "window", { opens: this.moment(opensAt), closes });
-  }
+function itemRows({ sale, room, reservations }, isChoosing, language) {
+  const picked = choice()?.sku;
+  const rows = sale.items.map((item) => {
+    const isMine = unitsLeft(item, reservations) === 0;
+    const band = isMine ? "mine" : room?.stock[item.sku] ?? "unknown";
+    return { item, band, isGone: isMine || band === "none" };
+  });
+  const open = isChoosing ? rows.filter((row) => !row.isGone) : [];
+  const chosen = open.find((row) => row.item.sku === picked) ?? open[0];
+  return rows.map((row) => itemRow(row, row === chosen, sale.currency, language));
+}
 
-  promisedRewards(sale) {
-    return sale?.rules?.rewards ?? [];
-  }
+function itemRow({ item, band, isGone }, checked, currency, language) {
+  const { title, description } = localTexts(item.texts, language);
+  const small = (text) => text && make("span", { className: "small" }, text);
+  const limit = say(language, "limitEach", { n: item.per_user_limit });
+  const chip = band !== "unknown" && make("span", { className: "chip", data: { band } }, say(language, band));
+  return make("li", {}, make("label", { className: isGone ? "item gone" : "item" },
+    make("input", { type: "radio", name: "sku", value: item.sku, checked, disabled: isGone }),
+    make("span", { className: "about" }, make("strong", {}, title), small(description), small(limit)),
+    make("span", { className: "offer" }, make("span", { className: "price" }, money(item.price_minor, currency, language)), chip)));
+}
 
-  #anew(id, facts, build) {
-    const key = JSON.stringify(facts);
-    if (this.#painted.get(id) === key) return;
-    this.#painted.set(id, key);
-    $(id).replaceChildren(...build());
-  }
+function ruleRows(sale, language) {
+  const minutes = Math.max(1, Math.round(sale.hold_seconds / 60));
+  const rewards = promisedRewards(sale).map((rule) => {
+    const first = rule.first_n && say(language, "firstN", { n: count(rule.first_n, language) });
+    return [first, rewardText(rule, language)].filter(Boolean).join(" · ");
+  });
+  return [say(language, "fairRule"), say(language, "holdRule", { minutes }), ...rewards];
+}
 
-  #saleRow(sale) {
-    const texts = localTexts(sale.texts, this.language);
-    const link = make("a", { href: `?sale=${encodeURIComponent(sale.sale_id)}` });
-    link.dataset.sale = sale.sale_id;
-    link.append(make("strong", {}, texts.title ?? sale.sale_id), make("span", {}, this.window(sale)));
-    return make("li", {}, link);
-  }
+export function promisedRewards(sale) {
+  return sale.rules?.rewards ?? [];
+}
 
-  #itemRows(isChoosing) {
-    const { sale, room, reservations } = this.shop;
-    const picked = this.choice()?.sku;
-    const rows = sale.items.map((item) => {
-      const band = room?.stock?.[item.sku] ?? "unknown";
-      const isGone = band === "none" || unitsLeft(item, reservations) === 0;
-      return { item, band, isGone };
-    });
-    const first = (rows.find(({ item, isGone }) => item.sku === picked && !isGone) ?? rows.find(({ isGone }) => !isGone))?.item;
-    return rows.map(({ item, band, isGone }) => this.#itemRow(item, band, isGone, isChoosing && item === first));
-  }
+function rewardText({ kind, amount_minor: amount, currency, coupon_code: code }, language) {
+  const values = { n: count(amount, language), code, amount: kind === "cash" && money(amount, currency, language) };
+  return say(language, kind, values);
+}
 
-  #itemRow(item, band, isGone, isPicked) {
-    const texts = localTexts(item.texts, this.language);
-    const input = make("input", { type: "radio", name: "sku", value: item.sku, checked: isPicked, disabled: isGone });
-    if (isGone) input.dataset.gone = "";
-    const chip = make("span", { className: "chip" }, say(this.language, band === "none" ? "nothing" : band));
-    chip.dataset.band = band;
-    const about = make("span", { className: "about" },
-      make("strong", {}, texts.title ?? texts.name ?? item.sku),
-      make("span", { className: "small" }, texts.subtitle ?? texts.description ?? ""),
-      make("span", { className: "small" }, say(this.language, "limitEach", { n: item.per_user_limit })));
-    const price = make("span", { className: "price" }, money(item.price_minor, this.shop.sale.currency, this.language));
-    const side = make("span", { className: "side" }, price, band === "unknown" ? "" : chip);
-    return make("li", {}, make("label", { className: "item" }, input, about, side));
-  }
+function rewardRow(reward, language) {
+  const chip = make("span", { className: "chip", data: { state: reward.state } }, say(language, reward.state));
+  return make("li", {}, make("strong", {}, rewardText(reward, language)), chip);
+}
 
-  #paintQuantity(isChoosing) {
-    const { sale, reservations } = this.shop;
-    const item = sale.items.find((one) => one.sku === this.choice()?.sku);
-    const most = item ? Math.min(QUANTITY_SHOWN_MAX, unitsLeft(item, reservations)) : 0;
-    show($("quantity-row"), isChoosing && most > 1);
-    this.#anew("quantity", [item?.sku, most], () => Array.from({ length: most }, (_, at) => make("option", {}, String(at + 1))));
-  }
-
-  #ruleRows() {
-    const { sale } = this.shop;
-    const minutes = Math.max(1, Math.round(sale.hold_seconds / 60));
-    const rewards = this.promisedRewards(sale).map((rule) => {
-      const first = rule.first_n ? `${say(this.language, "firstN", { n: count(rule.first_n, this.language) })} · ` : "";
-      return first + this.#rewardText(rule);
-    });
-    return [say(this.language, "fairRule"), say(this.language, "holdRule", { minutes }), ...rewards];
-  }
-
-  #rewardText({ kind, amount_minor: amount, currency, coupon_code: code }) {
-    const values = { n: count(amount, this.language), code: code ?? "" };
-    if (kind === "cash") values.amount = money(amount, currency ?? this.shop.sale.currency, this.language);
-    return say(this.language, kind, values);
-  }
-
-  #rewardRow(reward) {
-    const state = make("span", { className: "chip" }, say(this.language, reward.state));
-    state.dataset.state = reward.state;
-    return make("li", {}, make("span", {}, this.#rewardText(reward)), state);
-  }
-
-  #orderRows(lead) {
-    const item = this.shop.sale.items.find((one) => one.sku === lead.sku);
-    const texts = localTexts(item?.texts, this.language);
-    const amount = money(lead.amount_minor ?? 0, lead.currency ?? this.shop.sale.currency, this.language);
-    const name = `${texts.title ?? texts.name ?? lead.sku} × ${lead.quantity ?? 1}`;
-    const id = make("dd", { className: "id" }, lead.reservation_id);
-    return [make("dt", {}, name), make("dd", {}, amount), make("dt", {}, say(this.language, "orderId")), id];
-  }
+function orderRows(sale, lead, language) {
+  const { title } = localTexts(sale.items.find((one) => one.sku === lead.sku)?.texts, language);
+  const pair = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
+  const amount = money(lead.amount_minor, lead.currency, language);
+  return [...pair(`${title} × ${lead.quantity}`, amount), ...pair(say(language, "orderId"), lead.reservation_id)];
 }

@@ -1,4 +1,4 @@
-// The few strokes that painting takes.
+// The few strokes that painting takes. What has not changed is not touched.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -7,12 +7,13 @@ export function put(element, text) {
 }
 
 export function show(element, isShown) {
-  if (element.hidden === isShown) element.hidden = !isShown;
+  if (element.hidden === Boolean(isShown)) element.hidden = !isShown;
 }
 
-/** A new element: `make("li", { className: "item" }, "text", child)`. */
-export function make(tag, properties = {}, ...children) {
+/** A new element; of `properties`, `data` fills its dataset. */
+export function make(tag, { data = {}, ...properties } = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children.filter((child) => child !== null && child !== ""));
+  Object.assign(element.dataset, data);
+  element.append(...children.filter(Boolean));
   return element;
 }

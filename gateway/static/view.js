@@ -1,30 +1,39 @@
-// Paints the state. Elements stand in the page from the start; a text is touched only where it has changed, so focus,
-// scrolling and screen readers stay where they are.
+// Paints the state. Elements stand in the page from the start and a text is touched only where it has changed, so
+// focus, scrolling and screen readers stay where they are.
 
-import { money } from "./format.js";
-import { Figure } from "./figure.js";
-import { Lists } from "./lists.js";
-import { leadingReservation } from "./stage.js";
-import { localTexts, say } from "./texts.js";
+import { paintFigure } from "./figure.js";
+import { moment, money } from "./format.js";
+import { choice, forgetLists, paintLists, promisedRewards, windowOf } from "./lists.js";
 import { $, put, show } from "./paint.js";
+import { leadingReservation } from "./stage.js";
+import { localTexts, say, tell } from "./texts.js";
 
 const ANNOUNCE_SECONDS = 30; // how often a moving place is read out; a change of stage is read out at once
 
+// The buttons of each stage: what the shopper would want next, and the other thing.
+const DOCK = {
+  door: ["join"],
+  sign_in: ["signIn"],
+  turn: ["buy"],
+  turn_again: ["buy"],
+  held: ["pay", "release"],
+  paying: ["payBack", "release"],
+  confirmed: ["again"],
+};
+
 export class View {
+  #spoken = "";
+  #spokenAt = 0;
+
   constructor(shop) {
     this.shop = shop;
-    this.figure = new Figure(shop);
-    this.lists = new Lists(shop);
-    this.stage = null;
-    this.spokenAt = 0;
   }
 
   speak(language) {
     this.language = language;
     document.documentElement.lang = language;
     for (const element of document.querySelectorAll("[data-say]")) put(element, this.say(element.dataset.say));
-    this.lists.forget();
-    this.stage = null;
+    forgetLists();
     this.paint();
   }
 
@@ -33,105 +42,81 @@ export class View {
   }
 
   paint() {
-    const { shop } = this;
-    const stage = shop.stage;
+    const { shop, language } = this;
+    const { stage } = shop;
     const lead = leadingReservation(shop.reservations);
-    const [headline, sentence] = this.#sentences(stage);
-    const hadFocus = document.activeElement;
+    const focused = document.activeElement;
+    const opens = shop.sale && moment(shop.sale.opens_at, language);
+    const [headline, sentence] = tell(language, this.#words(stage), { opens });
     document.body.dataset.stage = stage;
     put($("headline"), headline);
     put($("sentence"), sentence);
-    this.#paintFrame(stage);
-    this.figure.paint(stage, lead, this.language);
-    this.lists.paint(stage, lead, this.language);
+    this.#paintFrame(stage, headline);
+    paintFigure(shop, stage, lead, language);
+    paintLists(shop, stage, lead, language);
     this.#paintDock(stage, lead);
-    this.#announce(stage, headline, sentence);
+    this.#announce(stage, [headline, sentence]);
     // What was focused has gone with its stage: the new headline is where the story goes on.
-    if (hadFocus && hadFocus !== document.body && !hadFocus.checkVisibility()) $("headline").focus({ preventScroll: true });
+    if (focused !== document.body && !focused.checkVisibility()) $("headline").focus({ preventScroll: true });
   }
 
-  #sentences(stage) {
+  /** The name of the texts for a stage: some say more than one thing. */
+  #words(stage) {
+    const { room, rewards, sale } = this.shop;
+    if (stage === "confirmed" && rewards.length && rewards.every((one) => one.state === "paid")) return "rewarded";
+    if (stage === "confirmed" && !rewards.length && !promisedRewards(sale).length) return "bought";
+    if (stage === "door" && room.state === "open") return "doorOpen";
+    if (stage !== "waiting" || room.state === "open") return stage;
+    return room.state === "paused" ? "waitingPaused" : "waitingBefore";
+  }
+
+  #paintFrame(stage, headline) {
     const { shop } = this;
-    if (stage === "sign_in") return [this.say("signInHead"), this.say("signInSay")];
-    if (stage === "sign_in_app") return this.say("signInApp");
-    if (stage === "confirmed") return this.say(this.#rewardStage());
-    if (stage === "door" && shop.room.state !== "prequeue") return this.say(shop.room.paused ? "waitingPaused" : "doorOpen");
-    if (stage === "waiting" && (shop.room.paused || shop.room.state === "paused")) return this.say("waitingPaused");
-    if (stage === "waiting" && shop.room.state !== "open") return this.say("waitingBefore");
-    const opens = shop.sale ? this.lists.moment(shop.sale.opens_at) : "";
-    return this.say(stage, { opens });
-  }
-
-  #rewardStage() {
-    const { rewards, sale } = this.shop;
-    if (rewards.length) return rewards.every((one) => one.state === "paid") ? "rewarded" : "confirmed";
-    return this.lists.promisedRewards(sale).length ? "confirmed" : "bought";
-  }
-
-  #paintFrame(stage) {
-    const { shop } = this;
-    const texts = localTexts(shop.sale?.texts, this.language);
-    put($("title"), shop.sale ? texts.title ?? texts.name ?? shop.sale.sale_id : this.say("brand"));
-    put($("lead"), texts.subtitle ?? texts.lead ?? texts.description ?? "");
-    put($("window"), shop.sale ? this.lists.window(shop.sale) : "");
+    const { title, description } = localTexts(shop.sale?.texts, this.language);
+    const name = title || this.say("brand");
+    put($("title"), name);
+    put($("lead"), description ?? "");
+    put($("window"), shop.sale ? windowOf(shop.sale, this.language) : "");
     put($("who"), shop.user ?? "");
-    show($("sign-out"), Boolean(shop.user));
+    show($("sign-out"), shop.user);
     show($("sign-in"), stage === "sign_in");
-    show($("others"), Boolean(shop.sale) || shop.missing);
-    const trouble = shop.trouble ?? (shop.room?.stale ? "stale" : null);
+    show($("others"), shop.sale || shop.missing);
+    const trouble = shop.trouble ?? (shop.room?.stale && "stale");
     put($("banner"), trouble ? this.say(trouble) : "");
-    show($("banner"), Boolean(trouble));
+    show($("banner"), trouble);
     put($("note"), this.#note());
-    show($("note"), Boolean(shop.note));
+    show($("note"), shop.note);
+    const isCalled = ["admitting", "turn", "turn_again"].includes(stage);
+    const tab = isCalled ? `🔔 ${headline} · ${name}` : name;
+    if (document.title !== tab) document.title = tab;
   }
 
   #note() {
     const { note } = this.shop;
-    if (!note) return "";
-    return typeof note === "string" ? this.say(note) : this.say("failed", note);
+    return typeof note === "string" ? this.say(note) : note ? this.say("failed", note) : "";
   }
 
   #paintDock(stage, lead) {
     const { shop } = this;
-    const main = $("primary");
-    const side = $("secondary");
-    const act = DOCK[stage]?.(shop, lead) ?? [null, null];
-    const amount = lead ? money(lead.amount_minor ?? 0, lead.currency ?? shop.sale.currency, this.language) : "";
-    for (const [button, name] of [[main, act[0]], [side, act[1]]]) {
-      put(button, name ? this.say(name, { amount }) : "");
-      show(button, Boolean(name));
-      if (button.dataset.act !== (name ?? "")) button.dataset.act = name ?? "";
-      button.disabled = shop.working || name === "buy" && !this.lists.choice(shop);
+    const acts = stage === "confirmed" && !shop.mayBuyAgain ? [] : DOCK[stage] ?? [];
+    const amount = lead && money(lead.amount_minor, lead.currency, this.language);
+    for (const [at, id] of ["primary", "secondary"].entries()) {
+      const act = acts[at] === "release" && shop.isReleaseAsked ? "releaseSure" : acts[at];
+      put($(id), act ? this.say(act, { amount }) : "");
+      show($(id), act);
+      $(id).dataset.act = act ?? "";
+      $(id).disabled = shop.isWorking || (act === "buy" && !choice());
     }
-    main.setAttribute("aria-busy", String(shop.working));
-    show($("dock"), Boolean(act[0] || act[1]));
+    show($("dock"), acts.length);
   }
 
-  #announce(stage, headline, sentence) {
-    const isNew = stage !== this.stage;
-    this.stage = stage;
-    const spoken = [headline, sentence, this.#note(), $("banner").textContent].filter(Boolean).join(" ");
-    const title = localTexts(this.shop.sale?.texts, this.language).title ?? this.say("brand");
-    const call = stage === "turn" || stage === "admitting" ? `🔔 ${this.say("turnTitle")} · ` : "";
-    if (document.title !== call + title) document.title = call + title;
-    if (isNew || this.spoken !== spoken) {
-      this.spoken = spoken;
-      this.spokenAt = Date.now();
-      put($("live"), spoken);
-    } else if (stage === "waiting" && Date.now() - this.spokenAt > ANNOUNCE_SECONDS * 1000) {
-      this.spokenAt = Date.now();
-      put($("live"), this.figure.spoken);
-    }
+  #announce(stage, sentences) {
+    const spoken = [...sentences, $("note").textContent, $("banner").textContent].filter(Boolean).join(" ");
+    const isMoving = stage === "waiting" && Date.now() - this.#spokenAt > ANNOUNCE_SECONDS * 1000;
+    if (spoken === this.#spoken && !isMoving) return;
+    const figure = ["label", "number", "unit", "note"].map((part) => $(`figure-${part}`).textContent).join(" ");
+    put($("live"), spoken === this.#spoken ? figure : spoken);
+    this.#spoken = spoken;
+    this.#spokenAt = Date.now();
   }
 }
-
-// The buttons of each stage: what the shopper would want next, and the other thing.
-const DOCK = {
-  door: () => ["join", null],
-  sign_in: () => ["signIn", null],
-  turn: () => ["buy", null],
-  turn_again: () => ["buy", null],
-  held: (shop) => ["pay", shop.releaseAsked ? "releaseSure" : "release"],
-  paying: () => ["payBack", null],
-  confirmed: (shop) => [shop.mayBuyAgain ? "again" : null, null],
-};
