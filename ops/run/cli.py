@@ -1,0 +1,113 @@
+"""`floodgate run`, to be registered by `ops.cli`: everything on this machine, a demo sale, a crowd, a report."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from kit.errors import StartRefused
+from ops.planning.language import terminal_language
+from ops.run.course import Course
+from ops.run.plan import Ports, RunPlan
+from ops.run.report import Report, print_report
+from ops.run.show import Show
+from ops.run.system import System
+
+EXIT_NOT_HELD: Final = 1
+EXIT_INTERRUPTED: Final = 130
+SEED_MODULUS: Final = 100_000_000
+REPORT_COLUMNS: Final = 140  # where no terminal says how wide it is
+
+
+class Killable(StrEnum):
+    """What `--kill` may name."""
+
+    GATEWAY = "gateway"
+    WORKER = "worker"
+    KEEPER = "keeper"
+
+
+def run(
+    crowd: Annotated[int, typer.Option(envvar="CROWD", min=0, help="Shoppers to send; 0 for none.")] = 2000,
+    once: Annotated[
+        bool, typer.Option(envvar="ONCE", help="End after the report: 0 if everything held, else 1.")
+    ] = False,
+    kill: Annotated[
+        Killable | None, typer.Option(envvar="KILL", help="SIGKILL this process in mid-sale.")
+    ] = None,
+    kill_after_seconds: Annotated[
+        float, typer.Option(envvar="KILL_AFTER_SECONDS", min=0, help="So long after the opening.")
+    ] = 3.0,
+    faults: Annotated[
+        bool, typer.Option(envvar="FAULTS", help="Let the provider repeat, delay, decline and fall silent.")
+    ] = False,
+    folder: Annotated[Path, typer.Option(envvar="RUN_FOLDER", help="Servers, logs, report.")] = Path(
+        "var/run"
+    ),
+    sale_file: Annotated[Path, typer.Option(help="The sale to hold.")] = Path("examples/double11.yaml"),
+) -> None:
+    """Starts the whole system, holds a demo sale, reports what held, and stays up until Ctrl-C."""
+    began = time.monotonic()
+    if not sale_file.is_file():
+        raise StartRefused(f"There is no sale file {sale_file}: name one with --sale-file.")
+    plan = RunPlan(
+        folder=folder,
+        crowd=crowd,
+        once=once,
+        kill=None if kill is None else str(kill),
+        kill_after_seconds=kill_after_seconds,
+        faults=faults,
+        seed=int(time.time()) % SEED_MODULUS,
+        sale_file=sale_file,
+        ports=Ports(),
+    )
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else REPORT_COLUMNS
+    show = Show(Console(width=width), "zh-CN" if terminal_language() == "zh-CN" else "en")
+    raise typer.Exit(_run(plan, show, began))
+
+
+def _run(plan: RunPlan, show: Show, began: float) -> int:
+    """The exit code. Everything that was started has been stopped when it returns."""
+    report: Report | None = None
+    try:
+        with _sigterm_as_interrupt(), System(plan, show.step) as running:
+            try:
+                course = Course(plan, running, show, began)
+                report = asyncio.run(course.run())
+                print_report(show.console, show.language, plan, report)
+                if not plan.once:
+                    show.step("stays_up")
+                    signal.pause()
+            finally:
+                # From here on it is stopping already; a second Ctrl-C must not leave half of it behind.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                show.step("stopping")
+    except KeyboardInterrupt:
+        if report is None:
+            return EXIT_INTERRUPTED
+    return EXIT_NOT_HELD if report is None or report.broken else 0
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM means the same as Ctrl-C: asyncio turns the one into an orderly cancellation, and so both."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            signal.signal(signal.SIGTERM, before)

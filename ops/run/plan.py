@@ -1,0 +1,110 @@
+"""What one run is asked to do, and where its processes listen. Pure but for the look at who holds a port."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import Field
+from pydantic_settings import BaseSettings
+
+from kit.embedded.ports import is_taken
+from kit.errors import StartRefused
+from kit.settings import room_config
+
+UNITS: Final = 300  # of the demo's stock in all; a smaller crowd finds less, so that every demo sells out
+SHOPPERS_A_UNIT: Final = 2000 / UNITS
+KILLABLE: Final = ("gateway", "worker", "keeper")
+
+
+class Ports(BaseSettings):
+    """Where people and programs of other machines come in. `RUN_HEALTH_PORT_BASE` and the five after it are probes."""
+
+    model_config = room_config("")
+
+    gateway_host: str = "127.0.0.1"
+    gateway_port: int = Field(default=8080, ge=1, le=65535)
+    console_port: int = Field(default=8081, ge=1, le=65535)
+    simulator_port: int = Field(default=8082, ge=1, le=65535)
+    run_health_port_base: int = Field(default=9080, ge=1, le=65529)
+
+    def health(self, place: int) -> int:
+        return self.run_health_port_base + place
+
+    def refuse_taken(self) -> None:
+        """Raises `StartRefused` for the first port that somebody else holds."""
+        doors = {
+            "GATEWAY_PORT": (self.gateway_port, "the gateway"),
+            "CONSOLE_PORT": (self.console_port, "the console"),
+            "SIMULATOR_PORT": (self.simulator_port, "the provider simulator"),
+        }
+        for variable, (port, who) in doors.items():
+            if is_taken("127.0.0.1", port):
+                raise StartRefused(
+                    f"Port {port} ({who}) is taken: stop what listens there, or set {variable} to a free port."
+                )
+        for place in range(6):
+            if is_taken("127.0.0.1", self.health(place)):
+                raise StartRefused(
+                    f"Port {self.health(place)} (health and metrics) is taken: stop what listens there, or set "
+                    f"RUN_HEALTH_PORT_BASE to the first of six free ports."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """One run. `folder` holds servers, logs, history and report; `ports` where it listens."""
+
+    folder: Path
+    crowd: int
+    once: bool
+    kill: str | None
+    kill_after_seconds: float
+    faults: bool
+    seed: int
+    sale_file: Path
+    ports: Ports
+
+    @property
+    def units(self) -> int:
+        """Stock of the demo sale: 300, or so much less that a small crowd still buys it all."""
+        if self.crowd == 0:
+            return UNITS
+        return min(UNITS, max(4, round(self.crowd / SHOPPERS_A_UNIT)))
+
+    @property
+    def opens_in_seconds(self) -> float:
+        """Long enough for the early half of the crowd to be in line when the doors open."""
+        return 8.0 + self.crowd / 700
+
+    @property
+    def logs(self) -> Path:
+        return self.folder / "logs"
+
+    @property
+    def history(self) -> Path:
+        return self.folder / "history.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        return self.folder / "crowd.json"
+
+    @property
+    def report(self) -> Path:
+        return self.folder / "report.json"
+
+    @property
+    def environment_file(self) -> Path:
+        return self.folder / "environment"
+
+    @property
+    def gateway_url(self) -> str:
+        host = "127.0.0.1" if self.ports.gateway_host in {"0.0.0.0", "::"} else self.ports.gateway_host  # noqa: S104 - compared, not bound
+        return f"http://{host}:{self.ports.gateway_port}"
+
+    @property
+    def simulator_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.simulator_port}"
+
+    @property
+    def console_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports.console_port}"
