@@ -1,41 +1,57 @@
 """Redis against the ledger: what Redis would still give away is never more than the ledger has left.
 
-The two are read one after the other while a sale runs, so a difference of a moment means nothing: only an item that
-is above the ledger at every one of several looks is a violation.
+Read in the order ledger, Redis, ledger, so that reservations in between can only make the sum look smaller; units that
+come back in between can make it look larger for a moment, so only an item that is above at every look counts.
 """
 
+from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 from redis.asyncio import Redis
 from sqlalchemy import select
 
-from flashsale.models import Item
-from flashsale.upkeep import StockView, stock_views
+from flashsale.models import Item, Reservation
+from flashsale.snapshots import StockSnapshot, take_snapshots
 from kit.postgres import Postgres
 
 STOCK_TRUTH: Final = ("stock_redis_below_ledger", "Redis never offers more units than the ledger has left")
 
 
-def is_above_ledger(view: StockView) -> bool:
-    """Whether Redis, under the ledger's own epoch, offers units that are not there.
+def is_above_ledger(free: int, epoch: int, snapshot: StockSnapshot, committed: frozenset[UUID]) -> bool:
+    """Whether Redis, under the ledger's own epoch, has more to give than the ledger.
 
-    Under another epoch its claims are fenced by the ledger, and an item that Redis does not know is not offered.
+    What is claimed and not committed counts as Redis's: it comes back when its commit fails. Under another epoch the
+    ledger fences Redis's claims, and an item that is absent or being loaded is not offered at all.
     """
-    if view.redis_available is None or view.redis_epoch != view.epoch:
+    if not snapshot.is_open or snapshot.epoch != epoch:
         return False
-    return view.redis_available > view.total - view.taken
+    in_flight = sum(claim.quantity for claim in snapshot.pending if claim.reservation_id not in committed)
+    return snapshot.available + in_flight > free
 
 
 async def find_above_ledger(postgres: Postgres, stock: Redis, sale_id: str | None) -> list[str]:
     """`sale/sku` of the items that are above the ledger at this look. Raises `Unavailable`, redis errors."""
+    wanted = select(Item.sale_id, Item.sku, Item.total - Item.taken, Item.epoch).order_by(Item.sale_id, Item.sku)
+    if sale_id is not None:
+        wanted = wanted.where(Item.sale_id == sale_id)
     async with postgres.read() as session:
-        wanted = select(Item.sale_id).distinct()
-        if sale_id is not None:
-            wanted = wanted.where(Item.sale_id == sale_id)
-        sale_ids = list(await session.scalars(wanted))
-        return [
-            f"{each}/{view.sku}"
-            for each in sale_ids
-            for view in await stock_views(session, stock, each)
-            if is_above_ledger(view)
-        ]
+        items = (await session.execute(wanted)).all()
+    snapshots = await take_snapshots(stock, [(item[0], item[1]) for item in items])
+    committed = await _read_committed(postgres, snapshots)
+    return [
+        f"{sale}/{sku}"
+        for (sale, sku, free, epoch), snapshot in zip(items, snapshots, strict=True)
+        if is_above_ledger(free, epoch, snapshot, committed)
+    ]
+
+
+async def _read_committed(postgres: Postgres, snapshots: Sequence[StockSnapshot]) -> frozenset[UUID]:
+    claimed = [claim.reservation_id for snapshot in snapshots for claim in snapshot.pending]
+    if not claimed:
+        return frozenset()
+    async with postgres.read() as session:
+        found = await session.scalars(
+            select(Reservation.reservation_id).where(Reservation.reservation_id.in_(claimed))
+        )
+        return frozenset(found)

@@ -70,7 +70,7 @@ TRUTHS: Final = (
     Truth("charges_serve_or_return", "every charge buys something or goes back", _BOOK, trails=True),
     Truth("told_is_readable", "every acknowledged reservation is readable, as told", _HISTORY),
     Truth("ends_told_truly", "who was told confirmed or released finds it so", _HISTORY),
-    Truth("sold_out_told_truly", "nobody was told sold_out while units lay free", _HISTORY | {"sale"}),
+    Truth("sold_out_told_truly", "nobody was told sold_out while units lay free", _HISTORY | {"sale_id"}),
     Truth("rewards_told_truly", "every reward told was paid once", _HISTORY | _BOOK, trails=True),
     Truth("staff_reads_audited", "what staff looked up has an audit row", frozenset({"audit_ids"})),
 )

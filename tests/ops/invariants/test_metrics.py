@@ -1,0 +1,31 @@
+"""A judgement as Prometheus sees it."""
+
+import math
+
+from prometheus_client import REGISTRY
+
+from ops.invariants import Row, observe
+
+
+def value(invariant: str) -> float | None:
+    return REGISTRY.get_sample_value("floodgate_invariant_violations", {"invariant": invariant})
+
+
+def row(invariant: str, count: float | None, *, holds: bool) -> Row:
+    return Row(invariant, "what", count, "violations", "= 0", holds)
+
+
+def test_counts_are_published_and_unknown_is_not_called_good() -> None:
+    observe([row("t1", 0, holds=True), row("t2", 3, holds=False), row("t3", None, holds=False)])
+    assert (value("t1"), value("t2")) == (0, 3)
+    assert math.isnan(value("t3") or 0)
+
+
+def test_a_row_that_does_not_hold_is_never_published_as_zero() -> None:
+    observe([row("t4", 0.2, holds=False)])
+    assert value("t4") == 1
+
+
+def test_the_time_of_the_judgement_is_published() -> None:
+    observe([])
+    assert (REGISTRY.get_sample_value("floodgate_invariants_judged_timestamp_seconds") or 0) > 0
