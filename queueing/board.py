@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from kit.clock import Clock
 from queueing import keys, metrics, store
 from queueing.errors import QueueUnavailable, RoomUnknown
-from queueing.rooms import AFTERGLOW, ROOMS_MAX
+from queueing.rooms import AFTERGLOW
 from queueing.rules import RoomView, parse_gaps, prequeue_start, room_state
 from queueing.settings import QueueingSettings
 
@@ -71,7 +71,7 @@ class RoomBoard:
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def _read(self) -> tuple[dict[str, list[bytes]], int]:
-        sale_ids = sorted(await store.room_ids(self._queue))[:ROOMS_MAX]
+        sale_ids = await store.room_ids(self._queue)
         pipeline = self._queue.pipeline(transaction=False)
         pipeline.time()
         for sale_id in sale_ids:

@@ -11,7 +11,8 @@ from typing import Final
 BUCKETS: Final = 4096
 FIELD_BYTES: Final = 8
 
-# The sales that have a room. Type: set of sale ids. TTL: none, bounded by ROOMS_MAX. Owner: queueing.upkeep.
+# The sales that have a room. Type: sorted set of sale ids by closing time in ms. TTL: none, a room leaves it a day
+# after closing. Owner: queueing.upkeep.
 ROOMS: Final = "queueing:rooms"
 
 

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from kit.lua import LuaCall, LuaScript, run_all
 from queueing import keys
+from queueing.rooms import AFTERGLOW, ROOMS_MAX, RoomFacts
 
 RETENTION_SECONDS: Final = 7 * 86400  # places are shown to customer service for a week after closing
 JOIN: Final = LuaScript.from_file("queueing", "join")
@@ -113,9 +114,21 @@ def _held(answer: list[Any]) -> HeldRoom:
     return HeldRoom(outcome, epoch, following, mark, frontier, rate, opens_ms, closes_ms, paused == 1)
 
 
-async def room_ids(queue: Redis) -> set[str]:
-    """The sales that have a room in Redis. Raises redis errors."""
-    return {m.decode() if isinstance(m, bytes) else m for m in await queue.smembers(keys.ROOMS)}
+async def room_ids(queue: Redis) -> list[str]:
+    """The sales that have a room in Redis, the latest closing first, bounded. Raises redis errors."""
+    members: Any = await queue.zrevrange(keys.ROOMS, 0, ROOMS_MAX - 1)
+    return [member.decode() for member in members]
+
+
+async def list_in_index(queue: Redis, rooms: Sequence[RoomFacts]) -> None:
+    """Puts `rooms` on the list of rooms and takes those off that closed long ago. Raises redis errors."""
+    if not rooms:
+        return
+    seconds, _ = await queue.time()
+    pipeline = queue.pipeline(transaction=False)
+    pipeline.zadd(keys.ROOMS, {room.sale_id: to_ms(room.closes_at) for room in rooms})
+    pipeline.zremrangebyscore(keys.ROOMS, "-inf", (seconds - AFTERGLOW.total_seconds()) * 1000)
+    await pipeline.execute()
 
 
 async def load(queue: Redis, room: RoomLoad) -> str:
@@ -126,7 +139,6 @@ async def load(queue: Redis, room: RoomLoad) -> str:
         [keys.room(room.sale_id)],
         [room.epoch, room.next, room.mark, room.frontier, gaps, *_plan(room), RETENTION_SECONDS],
     )
-    await queue.sadd(keys.ROOMS, room.sale_id)
     outcome: str = answer[0].decode()
     return outcome
 

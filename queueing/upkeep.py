@@ -14,7 +14,7 @@ from sqlalchemy import func, select, update
 
 from kit.postgres import Postgres, WriteSession
 from kit.redis import is_away
-from queueing import keys, metrics, store
+from queueing import metrics, store
 from queueing.errors import QueueUnavailable
 from queueing.models import Room
 from queueing.rooms import RoomFacts, facts_of, list_rooms
@@ -59,7 +59,7 @@ async def load_rooms(postgres: Postgres, queue: Redis) -> list[str]:
         await store.renew(
             queue, [_renewal(r, r.position_mark) for r in rooms if _plan_differs(r, held[r.sale_id])]
         )
-        await _forget_others(queue, {room.sale_id for room in rooms})
+        await store.list_in_index(queue, rooms)
     except (RedisError, OSError) as error:
         raise _unavailable(error) from error
     return [room.sale_id for room in rooms]
@@ -172,14 +172,6 @@ def _renewal(room: RoomFacts, mark: int) -> RoomRenewal:
         closes_at=room.closes_at,
         paused=room.paused,
     )
-
-
-async def _forget_others(queue: Redis, sale_ids: set[str]) -> None:
-    known = await store.room_ids(queue)
-    if known - sale_ids:
-        await queue.srem(keys.ROOMS, *(known - sale_ids))
-    if sale_ids - known:
-        await queue.sadd(keys.ROOMS, *(sale_ids - known))
 
 
 def _unavailable(error: Exception) -> Exception:

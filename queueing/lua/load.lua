@@ -19,8 +19,9 @@ if stored[1] == run and tonumber(stored[2]) >= tonumber(ARGV[1]) then
 end
 
 redis.call('HSET', KEYS[1], 'run', run, 'epoch', ARGV[1], 'next', ARGV[2], 'mark', ARGV[3], 'frontier', ARGV[4],
-  'gaps', ARGV[5], 'rate', ARGV[6], 'opens_ms', ARGV[7], 'closes_ms', ARGV[8], 'paused', ARGV[9])
+  'gaps', ARGV[5], 'rate', ARGV[6], 'opens_ms', ARGV[7], 'closes_ms', ARGV[8], 'paused', ARGV[9],
+  -- Terms are counted anew: a step of an earlier leader that slips in moves the frontier at the same pace, no more.
+  'fence', 0)
 redis.call('HSETNX', KEYS[1], 'tick_us', 0)
-redis.call('HSETNX', KEYS[1], 'fence', 0)
 redis.call('EXPIREAT', KEYS[1], math.ceil(ARGV[8] / 1000) + tonumber(ARGV[10]))
 return {'loaded'}
