@@ -20,7 +20,7 @@ from kit.web.health import Health, HealthServer
 from ops.invariants.book import ProviderBook
 from ops.keeper.duty import DutyLoop
 from ops.keeper.leadership import Leadership
-from ops.keeper.settings import HealthSettings, KeeperSettings
+from ops.keeper.settings import KeeperSettings, ProbeSettings
 from ops.keeper.timetable import Timetable
 
 log = structlog.get_logger()
@@ -28,9 +28,9 @@ log = structlog.get_logger()
 
 async def main() -> None:
     """Keeps the timetable until SIGTERM or SIGINT, then gives every leadership back."""
-    settings, stores = KeeperSettings(), PostgresSettings()
+    settings, probe_settings, stores = KeeperSettings(), ProbeSettings(), PostgresSettings()
     health = Health()
-    probes = HealthServer(health, host=settings.health_host, port=HealthSettings().port)
+    probes = HealthServer(health, host=probe_settings.host, port=probe_settings.port)
     probes.start()
     redis_settings = RedisSettings()
     await reach_postgres(stores)

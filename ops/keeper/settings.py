@@ -10,17 +10,17 @@ from kit.settings import room_config
 
 
 class KeeperSettings(BaseSettings):
-    """`KEEPER_*`: the name under which this keeper leads, and the host its probes listen on."""
+    """`KEEPER_NAME`: the name under which this keeper leads."""
 
     model_config = room_config("KEEPER_")
 
     name: str = Field(default_factory=lambda: f"{socket.gethostname()}/{os.getpid()}")
-    health_host: str = "127.0.0.1"
 
 
-class HealthSettings(BaseSettings):
-    """`HEALTH_PORT`: where `/livez /readyz /startupz /metrics` are."""
+class ProbeSettings(BaseSettings):
+    """Where the probes of this process listen."""
 
     model_config = room_config("HEALTH_")
 
+    host: str = "127.0.0.1"
     port: int = Field(default=9083, ge=1, le=65535)

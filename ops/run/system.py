@@ -74,6 +74,7 @@ class System:
         _raise_open_files()
         environment = shared_environment(plan, urls.as_environment())
         _write_environment(plan, environment)
+        self._stack.callback(plan.environment_file.unlink, missing_ok=True)  # its secrets end with this run
         supervisor = Supervisor(plan, PROGRAMS)
         self._say("processes")
         self._stack.callback(supervisor.stop)
