@@ -65,9 +65,9 @@ async def _follow(session: WriteSession, notice: PaymentNotice) -> tuple[str, st
     payment = await _lock_payment(session, notice.payment_id)
     settled = None
     if notice.type == "payment.refused":
-        outcome = await _refused(payment)
+        outcome = _refused(payment)
     elif notice.type == "refund.succeeded":
-        outcome = await _refunded(session, payment)
+        outcome = _refunded(payment)
     else:
         outcome, settled = await _succeeded(session, notice, payment, reservation)
     await session.flush()
@@ -95,27 +95,27 @@ async def _lock_payment(session: WriteSession, payment_id: UUID) -> models.Payme
     return found.scalar_one()
 
 
-async def _refused(payment: models.Payment) -> str:
+def _refused(payment: models.Payment) -> str:
     if payment.state != "created":
         return "duplicate"  # what is paid or superseded is not undone by an older refusal
     payment.state, payment.reason = "refused", "provider_refused"
     return "refused"
 
 
-async def _refunded(session: WriteSession, payment: models.Payment) -> str:
+def _refunded(payment: models.Payment) -> str:
     if payment.state == "refunded":
         return "duplicate"
     if payment.state != "refund_due":
         # Money that confirms a reservation went back without our asking: people must look.
         log.error("refund_unexpected", payment_id=str(payment.payment_id), state=payment.state)
         return "unmatched"
-    await mark_refunded(session, payment)
+    mark_refunded(payment)
     return "refunded"
 
 
-async def mark_refunded(session: WriteSession, payment: models.Payment) -> None:
+def mark_refunded(payment: models.Payment) -> None:
     payment.state = "refunded"
-    payment.refunded_at = await session.scalar(select(func.now()))
+    payment.refunded_at = func.now()
 
 
 async def _succeeded(
@@ -123,7 +123,7 @@ async def _succeeded(
 ) -> tuple[str, Settlement | None]:
     if payment.state not in {"created", "refused"}:
         return "duplicate", None
-    payment.paid_at = await session.scalar(select(func.now()))
+    payment.paid_at = func.now()
     if (notice.amount_minor, notice.currency) != (payment.amount_minor, payment.currency):
         return _owe_refund(payment, "amount_mismatch"), None
     if await _served_already(session, reservation):
@@ -163,12 +163,12 @@ async def _supersede_others(session: WriteSession, payment: models.Payment) -> N
 async def confirm(session: WriteSession, payment: models.Payment, reservation: models.Reservation) -> None:
     """Confirms a hold with the money of `payment`: the row, the payment and the event in one transaction."""
     reservation.state, reservation.end_reason = "confirmed", "paid"
-    reservation.ended_at = await session.scalar(select(func.now()))
+    reservation.ended_at = func.now()
     await _serve(session, payment, reservation)
 
 
 async def _serve(session: WriteSession, payment: models.Payment, served: models.Reservation) -> None:
-    payment.state, payment.serves = "paid", served.reservation_id
+    payment.state, payment.reason, payment.serves = "paid", None, served.reservation_id
     event = ReservationConfirmed(
         reservation_id=served.reservation_id,
         sale_id=served.sale_id,
@@ -209,7 +209,7 @@ async def _serve_late(
 
 
 async def _regrant(session: WriteSession, ended: models.Reservation, epoch: int) -> models.Reservation:
-    now = await session.scalar(select(func.now()))
+    now = func.now()
     regrant = models.Reservation(
         reservation_id=new_id(),
         sale_id=ended.sale_id,

@@ -56,7 +56,7 @@ class Payments:
             reservation = await _lock_payable(session, reservation_id, user_id)
             payment = await _live_payment(session, reservation)
             if reservation.amount_minor == 0:
-                payment.paid_at = await session.scalar(select(func.now()))
+                payment.paid_at = func.now()
                 await confirm(session, payment, reservation)
                 session.after_commit(lambda: ring_user(self._bells, user_id))
             payment_id, state = payment.payment_id, payment.state
@@ -127,7 +127,7 @@ class Payments:
             )
             payment = found.scalar_one()
             if payment.state == "refund_due":
-                await mark_refunded(session, payment)
+                mark_refunded(payment)
                 user_id = payment.user_id
                 session.after_commit(lambda: ring_user(self._bells, user_id))
         return "refunded"

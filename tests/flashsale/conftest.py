@@ -1,13 +1,22 @@
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
+import asyncpg
 import pytest
+from sqlalchemy import text
 
+from flashsale import ledger, statements
 from flashsale.reservations import Reservations
 from flashsale.sales import ItemPlan
+from kit.embedded import ServerUrls
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
+from kit.settings import PostgresSettings
+from ops.migrate import migrate
 from tests.flashsale.scenes import Shop, a_plan
 
 OpenShop = Callable[..., Awaitable[Shop]]
@@ -38,3 +47,68 @@ async def start_service() -> AsyncIterator[StartService]:
             return service
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def unguarded_database(servers: ServerUrls) -> Iterator[str]:
+    """A database of its own whose table lets itself be oversold: the controls show there what the guards prevent."""
+    name = f"floodgate_control_{uuid4().hex[:12]}"
+    url = urlunsplit(urlsplit(servers.database)._replace(path=f"/{name}"))
+    asyncio.run(administer(servers.database, f"CREATE DATABASE {name}"))
+    migrate(url)
+    asyncio.run(administer(url, "ALTER TABLE flashsale.items DROP CONSTRAINT ck_items_never_oversold"))
+    yield url
+    asyncio.run(administer(servers.database, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def administer(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def unguarded_postgres(unguarded_database: str) -> AsyncIterator[Postgres]:
+    store = Postgres(PostgresSettings(database_url=unguarded_database))
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+def without_item_lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Removes the lock and the guarded update, as if somebody had found them slow."""
+
+    def remove() -> None:
+        lock, take = str(statements.LOCK_ITEMS), str(statements.TAKE_UNITS)
+        assert "FOR UPDATE OF items" in lock
+        assert "AND items.taken + wanted.units <= items.total" in take
+        monkeypatch.setattr(statements, "LOCK_ITEMS", text(lock.replace("FOR UPDATE OF items", "")))
+        monkeypatch.setattr(
+            statements,
+            "TAKE_UNITS",
+            text(take.replace("AND items.taken + wanted.units <= items.total", "")),
+        )
+
+    return remove
+
+
+@pytest.fixture
+def meet_after_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Makes transactions wait for each other between reading and deciding, or for as long as a lock lets them."""
+
+    def meet(parties: int) -> None:
+        barrier = asyncio.Barrier(parties)
+        find_standing = ledger.find_standing
+
+        async def find_and_wait(*arguments: Any) -> Any:
+            found = await find_standing(*arguments)
+            with suppress(TimeoutError, asyncio.BrokenBarrierError):
+                async with asyncio.timeout(0.3):
+                    await barrier.wait()
+            return found
+
+        monkeypatch.setattr(ledger, "find_standing", find_and_wait)
+
+    return meet
