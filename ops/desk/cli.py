@@ -9,17 +9,15 @@ The desk reads the stores directly; whoever sits at this terminal is the actor o
 import asyncio
 import getpass
 import os
-import sys
 from enum import StrEnum
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from flashsale.errors import SaleUnknown
 from kit.clock import SystemClock
-from kit.errors import DomainError, StartRefused, Unavailable
+from kit.errors import StartRefused
 from kit.identity import ROLES, Identities, IdentitySettings
 from kit.ids import is_user_id
 from kit.postgres import Postgres
@@ -30,8 +28,6 @@ from ops.desk.places import place_finder
 from ops.desk.service import Answer, Desk
 from ops.desk.texts import Language
 from ops.desk.view import SaleShown, ShopperShown, show
-
-EXIT_REFUSED: Final = 2
 
 _COLUMNS: Final[dict[Language, tuple[str, str, str]]] = {
     "zh-CN": ("时间（UTC）", "经过", "编号"),
@@ -60,21 +56,13 @@ def desk(
     as_json: Annotated[bool, typer.Option("--json", help="The console's answer as JSON.")] = False,
     lang: Annotated[Lang, typer.Option(help="Language of the texts.")] = Lang.ZH,
 ) -> None:
-    """One state, one reason and every step of a shopper. Who asks is written to the audit."""
-    if not is_user_id(user):
-        _refuse("USER must be 1 to 64 letters, digits or _ . : @ + -, beginning with a letter or digit.")
+    """One state, one reason and every step of a shopper. Who asks is written to the audit.
+
+    Refusals leave as `StartRefused` and `DomainError` (`sale_unknown`, `unavailable`); `ops.cli` says them.
+    """
+    _check_user(user, "USER")
     language: Language = "zh-CN" if lang is Lang.ZH else "en"
-    try:
-        answer = asyncio.run(_look_up(user, sale))
-    except StartRefused as refused:
-        _refuse(str(refused))
-    except SaleUnknown:
-        _refuse(f"There is no sale {sale}: `floodgate sale list` names those there are.")
-    except Unavailable as away:
-        _refuse(f"{away.facts['what']} does not answer: start it, or correct its URL, and try again.")
-    except DomainError as error:
-        _refuse(error.code)
-    shown = show(answer, language)
+    shown = show(asyncio.run(_look_up(user, sale)), language)
     if as_json:
         typer.echo(shown.model_dump_json(indent=2))
     else:
@@ -138,17 +126,14 @@ def staff_token(
     """A token for the console, signed with IDENTITY_KEYS (embedded mode and drills; staff sign in at the issuer)."""
     unknown = sorted(set(role) - ROLES)
     if unknown:
-        _refuse(f"Unknown role {', '.join(unknown)}: the roles are {', '.join(sorted(ROLES))}.")
+        raise StartRefused(f"Unknown role {', '.join(unknown)}: the roles are {', '.join(sorted(ROLES))}.")
     name = user or f"staff-{_os_user()}"
-    if not is_user_id(name):
-        _refuse("--user must be 1 to 64 letters, digits or _ . : @ + -, beginning with a letter or digit.")
-    try:
-        identities = Identities(IdentitySettings(), SystemClock())
-    except StartRefused as refused:
-        _refuse(str(refused))
-    typer.echo(identities.issue(name, roles=frozenset(role)))
+    _check_user(name, "--user")
+    typer.echo(Identities(IdentitySettings(), SystemClock()).issue(name, roles=frozenset(role)))
 
 
-def _refuse(sentence: str) -> NoReturn:
-    print(sentence, file=sys.stderr)  # noqa: T201 - the one sentence for whoever typed the command
-    raise typer.Exit(EXIT_REFUSED)
+def _check_user(user_id: str, what: str) -> None:
+    if not is_user_id(user_id):
+        raise StartRefused(
+            f"{what} must be 1 to 64 letters, digits or _ . : @ + -, beginning with a letter or digit."
+        )

@@ -13,12 +13,12 @@ _PHONE: Final = re.compile(
 
 
 def mask_phone(phone: str) -> str:
-    """First three and last four of the national number; of what is shorter than eight digits, the last two."""
+    """First three and last four digits, a Chinese country code aside; of fewer than eight, the last two."""
     digits = re.sub(r"\D", "", phone)
+    digits = re.sub(r"^(?:00)?(?:86(?=1[3-9]\d{9}$))?", "", digits)
     if len(digits) < 8:
         return f"{STARS}{digits[-2:]}" if len(digits) > 4 else STARS
-    national = digits[-11:] if len(digits) > 11 else digits
-    return f"{national[:3]}{STARS}{digits[-4:]}"
+    return f"{digits[:3]}{STARS}{digits[-4:]}"
 
 
 def mask_text(text: str) -> str:
