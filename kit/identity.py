@@ -5,7 +5,7 @@ in the embedded mode only.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import jwt
@@ -19,6 +19,7 @@ from kit.signing import Keyring, TokenRefused
 
 ALGORITHM: Final = "HS256"
 TOKEN_CHARACTERS_MAX: Final = 4096
+LEEWAY_SECONDS: Final = 5  # the issuer's clock may run ahead of ours by so much
 ROLES: Final = frozenset(
     {"lead", "tech", "content", "operations", "cs_agent", "cs_lead", "finance", "viewer", "auditor"}
 )
@@ -43,6 +44,14 @@ class Identity:
     roles: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A token and the instant from which it is refused."""
+
+    token: str
+    expires_at: datetime
+
+
 class Identities:
     """Verifies user tokens, and issues them where the process is its own issuer."""
 
@@ -64,31 +73,60 @@ class Identities:
                 key,
                 algorithms=[ALGORITHM],
                 audience=self._settings.audience,
-                options={"require": ["sub", "exp", "aud"]},
+                # Times are judged below, by the injected clock.
+                options={
+                    "require": ["sub", "exp", "aud"],
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
             )
-        except jwt.ExpiredSignatureError:
-            raise TokenRefused("expired") from None
         except jwt.InvalidSignatureError:
             raise TokenRefused("bad_signature") from None
-        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+        except jwt.InvalidAudienceError:
+            raise TokenRefused("foreign") from None
+        except jwt.InvalidAlgorithmError:
+            raise TokenRefused("bad_algorithm") from None
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError, RecursionError):
             raise TokenRefused("malformed") from None
+        self._judge_times(claims)
         return _identity(claims)
 
+    def _judge_times(self, claims: dict[str, object]) -> None:
+        now = self._clock.now().timestamp()
+        expires, begins = claims["exp"], claims.get("nbf", 0)
+        if type(expires) not in {int, float} or type(begins) not in {int, float}:
+            raise TokenRefused("malformed")
+        # Written so that NaN, which no comparison holds for, is refused too.
+        if not now < expires:  # type: ignore[operator]
+            raise TokenRefused("expired")
+        if not begins <= now + LEEWAY_SECONDS:  # type: ignore[operator]
+            raise TokenRefused("not_yet")
+
     def issue(self, user_id: str, *, phone: str | None = None, roles: frozenset[str] = frozenset()) -> str:
-        """A token for `user_id`, valid for `token_seconds`."""
+        """A token for `user_id`, valid for `token_seconds`; with `roles` for a member of staff."""
+        return self._issue(user_id, phone, roles).token
+
+    def issue_user(self, user_id: str, *, phone: str | None = None) -> IssuedToken:
+        """A shopper's token and its end; it never carries a role."""
+        return self._issue(user_id, phone, frozenset())
+
+    def _issue(self, user_id: str, phone: str | None, roles: frozenset[str]) -> IssuedToken:
         kid, key = next(iter(self._keyring.keys.items()))
-        now = self._clock.now()
+        now = self._clock.now().replace(microsecond=0)  # JWT dates are whole seconds
+        expires_at = now + timedelta(seconds=self._settings.token_seconds)
         claims: dict[str, object] = {
             "sub": user_id,
             "aud": self._settings.audience,
             "iat": now,
-            "exp": now + timedelta(seconds=self._settings.token_seconds),
+            "exp": expires_at,
         }
         if phone is not None:
             claims["phone_number"] = phone
         if roles:
             claims["roles"] = sorted(roles)
-        return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid})
+        token = jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": kid})
+        return IssuedToken(token, expires_at)
 
 
 def _identity(claims: dict[str, object]) -> Identity:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from kit.errors import DomainError
+from kit.errors import DomainError, InvalidInput
 from kit.web.fields import field_errors
 from kit.web.languages import Language, preferred_language
 from kit.web.limits import BODY_BYTES_MAX, RequestLimits
@@ -31,7 +31,7 @@ log = structlog.get_logger()
 
 PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:floodgate:problem:"
-RETRY_AFTER_SECONDS_DEFAULT: Final = 1.0  # a 503 without a better guess: long enough not to hammer
+RETRY_AFTER_SECONDS_DEFAULT: Final = 1.0  # a 429 or 503 without a better guess: long enough not to hammer
 _CODE_OF_STATUS: Final = {
     404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_content_type",
     503: "unavailable",
@@ -95,7 +95,7 @@ def _headers(text: ProblemText, language: Language, retry_after_seconds: float |
     headers = {"Content-Language": language, "Vary": "Accept-Language", "Cache-Control": "no-store"}
     if text.challenge is not None:
         headers["WWW-Authenticate"] = text.challenge
-    if retry_after_seconds is None and text.status == 503:
+    if retry_after_seconds is None and text.status in {429, 503}:
         retry_after_seconds = RETRY_AFTER_SECONDS_DEFAULT
     if retry_after_seconds is not None:
         # Whole seconds (RFC 9110, 10.2.3), rounded up: earlier would be refused again.
@@ -120,7 +120,11 @@ def install_problems(
     async def on_domain_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)
         return problems.answer(
-            request.scope, error.code, facts=error.facts, retry_after_seconds=error.retry_after_seconds
+            request.scope,
+            error.code,
+            facts=error.facts,
+            errors=_meant_field(error) if isinstance(error, InvalidInput) else None,
+            retry_after_seconds=error.retry_after_seconds,
         )
 
     async def on_invalid_request(request: Request, error: Exception) -> Response:
@@ -155,6 +159,11 @@ def _invalid(
         "zh-CN": field_errors(found, "zh-CN"),
     }
     return problems.answer(request.scope, "invalid_request", errors=by_language)
+
+
+def _meant_field(error: InvalidInput) -> dict[Language, list[dict[str, str]]]:
+    one = [{"pointer": f"#/{error.facts['field']}", "detail": str(error.facts["problem"])}]
+    return {"en": one, "zh-CN": one}
 
 
 def _http(problems: Problems, app: FastAPI, request: Request, error: HTTPException) -> Response:

@@ -1,0 +1,135 @@
+"""`python -m gateway`: the public door. Run as many as the crowd needs; each has one event loop."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import structlog
+import uvloop
+
+from flashsale.board import StockBoard
+from flashsale.payments import Payments
+from flashsale.reservations import Reservations
+from flashsale.sales import SaleBook
+from flashsale.settings import FlashsaleSettings
+from gateway.app import create_app
+from gateway.live import LiveRoom
+from gateway.parts import Parts
+from gateway.settings import GatewaySettings, ProbeSettings
+from kit.clock import SystemClock
+from kit.doorbell import Doorbells
+from kit.errors import StartRefused, Unavailable
+from kit.identity import Identities, IdentitySettings
+from kit.logs import configure_logs
+from kit.postgres import Postgres
+from kit.provider import ProviderClient, ProviderSettings, parse_webhook_secret
+from kit.reach import reach_postgres, reach_redis_role
+from kit.redis import RedisRoles
+from kit.settings import LogSettings, PostgresSettings, RedisSettings
+from kit.signing import Keyring
+from kit.web.health import Health, HealthServer
+from kit.web.serving import Door, listen, serve
+from queueing.service import RoomBoard, WaitingRoom
+from queueing.settings import QueueingSettings
+from rewards.payouts import Payouts
+from rewards.settings import RewardsSettings
+
+log = structlog.get_logger()
+
+
+async def main() -> None:
+    """Serves until SIGTERM or SIGINT. Raises `StartRefused`."""
+    settings, probe_settings = GatewaySettings(), ProbeSettings()
+    door = Door(
+        "gateway",
+        settings.host,
+        settings.port,
+        "GATEWAY_PORT",
+        settings.drain_seconds,
+        settings.finish_seconds_max,
+    )
+    health = Health()
+    listener = listen(door)
+    with listener:
+        probes = HealthServer(health, host=probe_settings.host, port=probe_settings.port)
+        async with open_parts(settings) as parts:
+            await _reach()
+            await _look(parts)
+            probes.start()
+            log.info("gateway_starting", port=settings.port)
+            try:
+                await serve(create_app(parts), door, listener, health, on_drain=parts.live.close)
+            finally:
+                probes.stop()
+                log.info("gateway_stopped")
+
+
+async def _reach() -> None:
+    redis_settings = RedisSettings()
+    await reach_postgres(PostgresSettings())
+    for role, url in {
+        "QUEUE": redis_settings.redis_queue_url,
+        "STOCK": redis_settings.redis_stock_url,
+    }.items():
+        await reach_redis_role(role, url, redis_settings, wait_seconds=10.0)
+
+
+async def _look(parts: Parts) -> None:
+    try:
+        await parts.book.refresh(parts.postgres)
+    except ProgrammingError as error:
+        raise StartRefused(
+            "The database has no tables of this version: run `python -m ops.migrate` with the same DATABASE_URL."
+        ) from error
+    except Unavailable as error:
+        raise StartRefused("PostgreSQL stopped answering during the start: look at its log.") from error
+
+
+@asynccontextmanager
+async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
+    """The parts, connecting at their first use; closed in reverse at the end. Raises `StartRefused`."""
+    clock = SystemClock()
+    provider_settings, queueing_settings, flashsale_settings = (
+        ProviderSettings(),
+        QueueingSettings(),
+        FlashsaleSettings(),
+    )
+    identities = Identities(IdentitySettings(), clock)
+    keyring = Keyring.parse(queueing_settings.keys, variable="QUEUEING_KEYS")
+    webhook_secret = parse_webhook_secret(provider_settings.webhook_secret)
+    async with AsyncExitStack() as stack:
+        postgres = Postgres(PostgresSettings())
+        stack.push_async_callback(postgres.close)
+        redis = RedisRoles.connect(RedisSettings())
+        stack.push_async_callback(redis.close)
+        provider = ProviderClient(provider_settings)
+        stack.push_async_callback(provider.close)
+        book, rooms = SaleBook(), RoomBoard(redis.queue, clock, queueing_settings)
+        doorbells = Doorbells(redis.queue)
+        yield Parts(
+            settings=settings,
+            clock=clock,
+            identities=identities,
+            postgres=postgres,
+            stock=redis.stock,
+            book=book,
+            rooms=rooms,
+            stock_board=StockBoard(),
+            waiting_room=WaitingRoom(redis.queue, rooms, keyring, clock, queueing_settings),
+            reservations=Reservations(postgres, redis.stock, redis.queue, book, clock, flashsale_settings),
+            payments=Payments(postgres, provider, redis.queue, flashsale_settings, stock=redis.stock),
+            payouts=Payouts(postgres, provider, redis.queue, RewardsSettings()),
+            doorbells=doorbells,
+            live=LiveRoom(postgres, doorbells, settings),
+            webhook_secret=webhook_secret,
+        )
+
+
+if __name__ == "__main__":
+    configure_logs("gateway", LogSettings())
+    try:
+        with suppress(KeyboardInterrupt):
+            uvloop.run(main())
+    except StartRefused as refused:
+        print(refused, file=sys.stderr)  # noqa: T201 - the one sentence for whoever started the process
+        sys.exit(2)

@@ -1,0 +1,120 @@
+"""Serving an app until the process is told to stop: bound at once, bounded everywhere, ended in order.
+
+uvicorn closes its listener the moment it is told to stop, while a balancer still sends; here the process first says
+`draining` on its probe, goes on accepting for a while, and then finishes what it has begun.
+"""
+
+import asyncio
+import errno
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from kit.errors import StartRefused
+from kit.web.health import Health
+from kit.web.protocol import BoundedHttpProtocol
+
+BACKLOG: Final = 4096  # a crowd arrives within a second; the kernel holds it while the loop accepts
+KEEP_ALIVE_SECONDS: Final = 75  # longer than a balancer's idle time-out, so that it is the one to close
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where an app listens and how its end goes. `variable` names the port's setting for whoever must change it."""
+
+    name: str
+    host: str
+    port: int
+    variable: str
+    drain_seconds: float
+    finish_seconds_max: int
+
+
+def listen(door: Door) -> socket.socket:
+    """The socket of a door, bound. Raises `StartRefused`."""
+    family = socket.AF_INET6 if ":" in door.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((door.host, door.port))
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise StartRefused(
+                f"Port {door.port} ({door.name}) is taken: stop what listens there or set {door.variable}."
+            ) from error
+        raise StartRefused(
+            f"Cannot listen on {door.host}:{door.port} ({door.name}): {error.strerror or error}."
+        ) from error
+    listener.setblocking(False)
+    return listener
+
+
+async def serve(
+    app: ASGIApp,
+    door: Door,
+    listener: socket.socket,
+    health: Health,
+    *,
+    on_drain: Callable[[], None] = lambda: None,
+) -> None:
+    """Runs the app in this loop until SIGTERM or SIGINT; a second signal does not wait for what is in flight."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http=BoundedHttpProtocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,  # addresses carry user ids
+            server_header=False,
+            proxy_headers=False,  # nothing here looks at the caller's address
+            backlog=BACKLOG,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=door.finish_seconds_max,
+        ),
+        health,
+    )
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if health.draining.is_set():
+            server.force_exit = server.should_exit = True
+            return
+        health.draining.set()
+        on_drain()
+        loop.call_later(door.drain_seconds, server.leave)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn would raise the signal again once it has drained, and end the process before the stores are closed."""
+
+    def __init__(self, config: uvicorn.Config, health: Health) -> None:
+        super().__init__(config)
+        self._health = health
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._health.started.set()
+
+    def leave(self) -> None:
+        """Closes the port and ends once what is in flight is answered."""
+        self.should_exit = True
