@@ -16,6 +16,7 @@ from kit.redis import is_away
 from kit.signing import Keyring
 from queueing import metrics, store
 from queueing.admissions import AdmissionFacts, open_admission, sign_admission
+from queueing.batches import JoinBatches
 from queueing.board import RoomBoard
 from queueing.errors import (
     AdmissionInvalid,
@@ -67,6 +68,7 @@ class WaitingRoom:
         self, queue: Redis, board: RoomBoard, keyring: Keyring, clock: Clock, settings: QueueingSettings
     ) -> None:
         self._queue = queue
+        self._joins = JoinBatches(queue)
         self._board = board
         self._keyring = keyring
         self._clock = clock
@@ -149,7 +151,7 @@ class WaitingRoom:
 
     async def _ask_for_place(self, sale_id: str, user_id: str) -> store.JoinAnswer:
         try:
-            return await store.join(self._queue, sale_id, user_id, seen=self._seen.get(sale_id, 0))
+            return await self._joins.join(sale_id, user_id, seen=self._seen.get(sale_id, 0))
         except (RedisError, OSError) as error:
             if not is_away(error):
                 raise

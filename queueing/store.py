@@ -80,10 +80,14 @@ class RoomRenewal:
     paused: bool
 
 
-async def join(queue: Redis, sale_id: str, user_id: str, *, seen: int) -> JoinAnswer:
-    """One place for one user. Raises redis errors: the outcome is unknown then, and asking again is harmless."""
+def join_call(sale_id: str, user_id: str, seen: int) -> LuaCall:
+    """The call that asks for one place for one user; asking again is harmless."""
     bucket, digest = keys.place(sale_id, user_id)
-    answer = await JOIN.run(queue, [keys.room(sale_id), bucket], [digest, seen, RETENTION_SECONDS])
+    return LuaCall(JOIN, [keys.room(sale_id), bucket], [digest, seen, RETENTION_SECONDS])
+
+
+def join_answer(answer: Any) -> JoinAnswer:
+    """The script's answer by name."""
     return JoinAnswer(answer[0].decode(), int(answer[1]))
 
 

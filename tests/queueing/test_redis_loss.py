@@ -17,6 +17,7 @@ from kit.redis import connect
 from kit.settings import RedisSettings
 from kit.signing import Keyring
 from queueing import keys, store
+from queueing.batches import JoinBatches
 from queueing.board import RoomBoard
 from queueing.errors import QueueUnavailable
 from queueing.rooms import RoomPlan, open_room
@@ -83,7 +84,9 @@ async def test_without_the_guard_a_redis_that_came_back_old_gives_positions_twic
     assert unguarded != store.JOIN.source
     given = await _lose_the_last_ten(old_redis, queue, door, loaded.sale_id)
     monkeypatch.setattr(store, "JOIN", LuaScript(unguarded))
-    again = [(await store.join(queue, loaded.sale_id, f"after-{n}", seen=0)).position for n in range(10)]
+    again = [
+        (await JoinBatches(queue).join(loaded.sale_id, f"after-{n}", seen=0)).position for n in range(10)
+    ]
     assert set(again) & set(given.values())
 
 
@@ -128,7 +131,7 @@ async def test_a_room_that_goes_back_under_a_running_server_is_shut_by_whoever_n
     await queue.hset(keys.room(loaded.sale_id), "next", 2)
     with pytest.raises(QueueUnavailable):
         await door.room.join(loaded.sale_id, "late")
-    assert (await store.join(queue, loaded.sale_id, "late", seen=0)).outcome == "not_loaded"
+    assert (await JoinBatches(queue).join(loaded.sale_id, "late", seen=0)).outcome == "not_loaded"
     await load_rooms(postgres, queue)
     assert (await door.room.join(loaded.sale_id, "late")).position not in given
 
@@ -141,7 +144,7 @@ async def test_the_keeper_notices_a_room_that_fell_behind_what_is_durable(
         await persist_marks(session, queue)
     await queue.hset(keys.room(loaded.sale_id), "next", 2)
     await load_rooms(postgres, queue)
-    assert (await store.join(queue, loaded.sale_id, "late", seen=0)).position not in given
+    assert (await JoinBatches(queue).join(loaded.sale_id, "late", seen=0)).position not in given
 
 
 async def test_while_redis_is_away_the_last_view_stays_and_says_it_is_stale(

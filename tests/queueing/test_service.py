@@ -9,7 +9,7 @@ import pytest
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
 from kit.signing import Keyring
-from queueing import store
+from queueing.batches import JoinBatches
 from queueing.errors import (
     AdmissionInvalid,
     NotYourTurn,
@@ -127,7 +127,7 @@ async def test_redis_decides_by_its_own_time_that_a_sale_is_over(
     await _open(
         postgres, redis_roles, RoomPlan(sale_id, now - timedelta(hours=2), now - timedelta(seconds=1), 10)
     )
-    assert (await store.join(redis_roles.queue, sale_id, "late", seen=0)).outcome == "over"
+    assert (await JoinBatches(redis_roles.queue).join(sale_id, "late", seen=0)).outcome == "over"
 
 
 async def test_a_ticket_serves_its_owner_in_its_sale_alone(opened: RoomPlan, make_door: MakeDoor) -> None:
