@@ -7,7 +7,7 @@ Nothing is retried here; whoever owns the row knows whether and when.
 import base64
 import binascii
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -152,7 +152,8 @@ class Breaker:
     Threads that wait for time-outs are threads that pay nobody; and a provider that comes back is not met by a crowd.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._failures = 0
         self._closed_until = 0.0
 
@@ -164,16 +165,16 @@ class Breaker:
         """Raises `ProviderUnknown("breaker_open")` while the provider is left alone."""
         if not self.is_open:
             return
-        if time.monotonic() < self._closed_until:
+        if self._now() < self._closed_until:
             raise ProviderUnknown("breaker_open")
-        self._closed_until = time.monotonic() + OPEN_SECONDS  # the next caller waits for this probe
+        self._closed_until = self._now() + OPEN_SECONDS  # the next caller waits for this probe
 
     def answered(self) -> None:
         self._failures = 0
 
     def unanswered(self) -> None:
         self._failures += 1
-        self._closed_until = time.monotonic() + OPEN_SECONDS
+        self._closed_until = self._now() + OPEN_SECONDS
 
 
 class ProviderClient:
@@ -184,17 +185,15 @@ class ProviderClient:
             raise StartRefused(
                 "Set PROVIDER_URL to the provider's address (http://127.0.0.1:8082 for the simulator)."
             )
-        if not settings.api_key:
+        if not (settings.api_key.isascii() and settings.api_key.isprintable() and settings.api_key):
             raise StartRefused("Set PROVIDER_API_KEY to the key the provider gave you.")
         self.breaker = Breaker()
-        self._http = httpx.AsyncClient(
-            base_url=settings.url,
-            headers={"Authorization": f"Bearer {settings.api_key}"},
-            timeout=httpx.Timeout(settings.request_seconds, connect=CONNECT_SECONDS_MAX),
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
-            # A proxy variable that was set for something else must not see payments and keys.
-            trust_env=False,
-        )
+        try:
+            self._http = _connect(settings)
+        except httpx.InvalidURL as error:
+            raise StartRefused(
+                f"PROVIDER_URL is no address that can be called ({error}): correct it."
+            ) from error
 
     async def post(self, path: str, body: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
         """The answer of a call that the provider executes once a key. Raises `ProviderUnknown`, `ProviderRefused`."""
@@ -218,6 +217,17 @@ class ProviderClient:
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def _connect(settings: ProviderSettings) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        base_url=settings.url,
+        headers={"Authorization": f"Bearer {settings.api_key}"},
+        timeout=httpx.Timeout(settings.request_seconds, connect=CONNECT_SECONDS_MAX),
+        limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
+        # A proxy variable that was set for something else must not see payments and keys.
+        trust_env=False,
+    )
 
 
 def _read(response: httpx.Response) -> dict[str, Any]:

@@ -105,7 +105,11 @@ def _freeze(key: str, grant: Grant, coupon_code: str | None) -> dict[str, Any]:
 
 
 async def ask_later(session: WriteSession, payout: Payout, attempt: Attempt) -> None:
-    age = await session.scalar(select(func.extract("epoch", func.now() - attempt.started_at)))
+    age = await session.scalar(
+        select(func.extract("epoch", func.now() - Attempt.started_at)).where(
+            Attempt.provider_key == attempt.provider_key
+        )
+    )
     _ring_in(payout, rules.unknown_wait_seconds(float(age or 0)))
 
 

@@ -1,0 +1,238 @@
+"""The provider's client never guesses an outcome; a webhook is believed only when its signature and age are proven."""
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from standardwebhooks.webhooks import Webhook
+
+from kit import provider
+from kit.errors import StartRefused
+from kit.provider import (
+    Breaker,
+    PaymentNotice,
+    PayoutNotice,
+    ProviderClient,
+    ProviderRefused,
+    ProviderSettings,
+    ProviderUnknown,
+    WebhookRefused,
+    parse_webhook_secret,
+    read_notice,
+    verify_webhook,
+)
+
+SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
+
+
+def _signed(body: str, *, at: datetime | None = None, secret: str = SECRET) -> dict[str, str]:
+    at = at or datetime.now(UTC)
+    return {
+        "Webhook-Id": "evt_1",
+        "Webhook-Timestamp": str(int(at.timestamp())),
+        "Webhook-Signature": Webhook(secret).sign("evt_1", at, body),
+    }
+
+
+def _notice(**changes: Any) -> str:
+    fields = {
+        "event_id": "evt_1", "type": "payment.succeeded", "payment_id": str(uuid4()), "amount_minor": 1,
+        "currency": "CNY", "occurred_at": "2026-11-11T00:00:00Z",
+    }  # fmt: skip
+    return json.dumps(fields | changes)
+
+
+def test_a_signed_notice_is_read_and_unknown_fields_are_borne() -> None:
+    body = _notice(more={"from": "the provider"})
+    notice = read_notice(SECRET, _signed(body), body.encode(), PaymentNotice)
+    assert (notice.type, notice.amount_minor, notice.occurred_at.year) == ("payment.succeeded", 1, 2026)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"type": "payment.maybe"},
+        {"amount_minor": -1},
+        {"amount_minor": 1.5},
+        {"amount_minor": 10**18},
+        {"currency": "cny"},
+        {"event_id": ""},
+        {"event_id": "with\x00nul"},
+        {"payment_id": "7"},
+        {"occurred_at": "2026-11-11T00:00:00"},
+    ],
+)
+def test_a_signed_body_of_another_shape_is_unreadable(changes: dict[str, Any]) -> None:
+    body = _notice(**changes)
+    with pytest.raises(WebhookRefused, match="unreadable"):
+        read_notice(SECRET, _signed(body), body.encode(), PaymentNotice)
+
+
+def test_a_payout_notice_is_not_a_payment_notice() -> None:
+    body = json.dumps(
+        {"event_id": "e", "type": "payout.paid", "provider_key": "p:1", "occurred_at": "2026-11-11T00:00:00Z"}
+    )
+    assert read_notice(SECRET, _signed(body), body.encode(), PayoutNotice).provider_key == "p:1"
+    with pytest.raises(WebhookRefused, match="unreadable"):
+        read_notice(SECRET, _signed(body), body.encode(), PaymentNotice)
+
+
+Spoil = Callable[[dict[str, str]], dict[str, str]]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda headers: {},
+        lambda headers: headers | {"Webhook-Signature": ""},
+        lambda headers: headers | {"Webhook-Signature": "nothing"},
+        lambda headers: headers | {"Webhook-Signature": "v1,###"},
+        lambda headers: headers | {"Webhook-Signature": "v1,\u00e9"},
+        lambda headers: headers | {"Webhook-Signature": "v2," + headers["Webhook-Signature"][3:]},
+        lambda headers: headers | {"Webhook-Signature": headers["Webhook-Signature"] + ",x"},
+        lambda headers: headers | {"Webhook-Timestamp": "nan"},
+        lambda headers: headers | {"Webhook-Timestamp": "9" * 400},
+        lambda headers: headers | {"Webhook-Timestamp": "soon"},
+        lambda headers: headers | {"Webhook-Id": "evt_2"},
+    ],
+)
+def test_spoiled_headers_are_refused_and_never_an_error(spoil: Spoil) -> None:
+    body = _notice()
+    with pytest.raises(WebhookRefused):
+        verify_webhook(SECRET, spoil(_signed(body)), body.encode())
+
+
+def test_stale_foreign_changed_and_undecodable_bodies_are_refused() -> None:
+    body = _notice()
+    now = datetime.now(UTC)
+    other = "whsec_" + base64.b64encode(b"another secret of thirty-two byte").decode()
+    cases = [
+        (_signed(body, at=now - timedelta(minutes=6)), body.encode()),
+        (_signed(body, at=now + timedelta(minutes=6)), body.encode()),
+        (_signed(body, secret=other), body.encode()),
+        (_signed(body), body.encode() + b" "),
+        (_signed(body), b"\xff\xfe"),
+    ]
+    for headers, raw in cases:
+        with pytest.raises(WebhookRefused):
+            verify_webhook(SECRET, headers, raw)
+
+
+def test_several_signatures_let_a_secret_be_rotated() -> None:
+    body = _notice()
+    headers = _signed(body)
+    headers["Webhook-Signature"] = "v1,AAAA " + headers["Webhook-Signature"]
+    assert verify_webhook(SECRET, headers, body.encode()) == body.encode()
+
+
+@pytest.mark.parametrize("text", ["", "whsec_", "whsec_short", "whsec_#" * 20, SECRET.removeprefix("whsec_")])
+def test_a_secret_that_is_none_is_refused_at_the_start(text: str) -> None:
+    with pytest.raises(StartRefused, match="PROVIDER_WEBHOOK_SECRET"):
+        parse_webhook_secret(text)
+    assert parse_webhook_secret(SECRET) == SECRET
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable"),
+    [({"url": "", "api_key": "k"}, "PROVIDER_URL"), ({"url": "ftp://x", "api_key": "k"}, "PROVIDER_URL"),
+     ({"url": "http://[", "api_key": "k"}, "PROVIDER_URL"), ({"url": "http://x", "api_key": ""}, "PROVIDER_API_KEY"),
+     ({"url": "http://x", "api_key": "\u00e9"}, "PROVIDER_API_KEY")],
+)  # fmt: skip
+def test_a_client_without_an_address_or_key_is_refused_at_the_start(
+    settings: dict[str, str], variable: str
+) -> None:
+    with pytest.raises(StartRefused, match=variable):
+        ProviderClient(ProviderSettings(**settings))  # type: ignore[arg-type]
+
+
+def _client(answer: Callable[[httpx.Request], httpx.Response]) -> ProviderClient:
+    client = ProviderClient(
+        ProviderSettings(url="http://provider.example", api_key="key", webhook_secret=SECRET)
+    )
+    client._http = httpx.AsyncClient(
+        base_url="http://provider.example",
+        transport=httpx.MockTransport(answer),
+        headers=client._http.headers,
+    )
+    return client
+
+
+async def test_a_call_carries_the_key_of_the_shop_and_of_the_operation() -> None:
+    seen: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={"state": "created"})
+
+    assert await _client(answer).post("/payments", {"a": 1}, idempotency_key="op-1") == {"state": "created"}
+    assert seen[0].headers["authorization"] == "Bearer key"
+    assert seen[0].headers["idempotency-key"] == "op-1"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        httpx.Response(500),
+        httpx.Response(503, json={"code": "x"}),
+        httpx.Response(429),
+        httpx.Response(408),
+        httpx.Response(302),
+        httpx.Response(200, content=b"not json"),
+        httpx.Response(200, content=b"\xff"),
+        httpx.Response(200, json=[1]),
+    ],
+)
+async def test_an_answer_that_says_nothing_is_unknown(response: httpx.Response) -> None:
+    with pytest.raises(ProviderUnknown):
+        await _client(lambda _: response).post("/payouts", {}, idempotency_key="k")
+
+
+async def test_a_no_names_its_reason_and_not_found_is_none_only_when_asked() -> None:
+    refused = _client(lambda _: httpx.Response(409, json={"code": "parameters_differ"}))
+    with pytest.raises(ProviderRefused) as no:
+        await refused.post("/payouts", {}, idempotency_key="k")
+    assert (no.value.reason, no.value.status) == ("parameters_differ", 409)
+    missing = _client(lambda _: httpx.Response(404, json=["?"]))
+    assert await missing.get("/payouts/k") is None
+    with pytest.raises(ProviderRefused, match="status_404"):
+        await missing.post("/payouts", {}, idempotency_key="k")
+
+
+async def test_after_five_silences_the_provider_is_left_alone_until_a_probe_is_due() -> None:
+    calls = 0
+    away = True
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        nonlocal calls
+        calls += 1
+        if away:
+            raise httpx.ConnectError("away", request=request)
+        return httpx.Response(200, json={})
+
+    instant = 1_000.0
+    client = _client(answer)
+    client.breaker = Breaker(lambda: instant)
+    for _ in range(9):
+        with pytest.raises(ProviderUnknown):
+            await client.get("/payouts/k")
+    assert (calls, client.breaker.is_open) == (5, True)
+    instant += provider.OPEN_SECONDS
+    away = False
+    assert await client.get("/payouts/k") == {}
+    assert (calls, client.breaker.is_open) == (6, False)
+
+
+def test_while_one_call_probes_the_others_still_wait() -> None:
+    instant = 1_000.0
+    breaker = Breaker(lambda: instant)
+    for _ in range(5):
+        breaker.unanswered()
+    instant += provider.OPEN_SECONDS
+    breaker.admit()
+    with pytest.raises(ProviderUnknown, match="breaker_open"):
+        breaker.admit()
