@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import structlog
 import uvloop
+from sqlalchemy.exc import ProgrammingError
 
 from flashsale.board import StockBoard
 from flashsale.payments import Payments
@@ -79,7 +80,7 @@ async def _look(parts: Parts) -> None:
         await parts.book.refresh(parts.postgres)
     except ProgrammingError as error:
         raise StartRefused(
-            "The database has no tables of this version: run `python -m ops.migrate` with the same DATABASE_URL."
+            "The database has no tables of this version: run `alembic upgrade head` with the same DATABASE_URL."
         ) from error
     except Unavailable as error:
         raise StartRefused("PostgreSQL stopped answering during the start: look at its log.") from error
