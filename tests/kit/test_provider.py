@@ -140,7 +140,7 @@ def test_a_secret_that_is_none_is_refused_at_the_start(text: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "variable"),
     [({"url": "", "api_key": "k"}, "PROVIDER_URL"), ({"url": "ftp://x", "api_key": "k"}, "PROVIDER_URL"),
-     ({"url": "http://[", "api_key": "k"}, "PROVIDER_URL"), ({"url": "http://x", "api_key": ""}, "PROVIDER_API_KEY"),
+     ({"url": "http://x:port", "api_key": "k"}, "PROVIDER_URL"), ({"url": "http://x", "api_key": ""}, "PROVIDER_API_KEY"),
      ({"url": "http://x", "api_key": "\u00e9"}, "PROVIDER_API_KEY")],
 )  # fmt: skip
 def test_a_client_without_an_address_or_key_is_refused_at_the_start(

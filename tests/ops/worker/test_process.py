@@ -17,8 +17,10 @@ from kit.postgres import Postgres
 from kit.settings import RedisSettings
 from ops.worker.process import WorkerProcess
 from ops.worker.settings import WorkerSettings
+from rewards.actors import grant_event
 from rewards.grants import RewardFacts, list_rewards
-from rewards.models import Grant, Payout
+from rewards.models import Attempt, Grant, Payout
+from rewards.payout_rows import take_due
 from rewards.programme import apply_rules
 from tests.ops.simulator.running import RunningSimulator, running_simulator
 from tests.rewards.conftest import announce, cash, confirmed, points
@@ -130,6 +132,56 @@ async def test_what_a_stopped_worker_held_is_served_by_the_next(
     await asyncio.to_thread(second.stop)
     for used in (broker, successor):
         used.client.close()
+
+
+async def test_a_flushed_broker_costs_a_ring_and_no_reward(
+    worker: WorkerProcess, broker: RedisBroker, postgres: Postgres, simulator: RunningSimulator, sale_id: str
+) -> None:
+    """Goal: the row is the truth. Method: all keys of the broker vanish while the worker runs, then the keeper rings."""
+    user_id = f"{sale_id}-user"
+    async with postgres.unit_of_work() as session:
+        await apply_rules(session, sale_id, [points()])
+    event_id = await announce(postgres, confirmed(sale_id, user_id))
+    ring(broker, "grant_rewards", "rewards", event_id=str(event_id))
+    await _rewards_when(postgres, user_id, 1, "promised")
+    for key in list(broker.client.scan_iter(f"{broker.namespace}*")):
+        broker.client.delete(key)
+    async with postgres.unit_of_work() as session:
+        due = await take_due(session, 10_000)
+    for payout_id in set(due) & set(await _payouts_of(postgres, user_id)):
+        ring(broker, "pay_reward", "payouts", payout_id=str(payout_id))
+    await _rewards_when(postgres, user_id, 1, "paid")
+    assert len(simulator.effects_of(user_id)) == 1
+
+
+async def test_a_worker_told_to_stop_records_what_it_has_in_hand(
+    environment: pytest.MonkeyPatch,
+    broker: RedisBroker,
+    postgres: Postgres,
+    simulator: RunningSimulator,
+    sale_id: str,
+) -> None:
+    """Goal: nothing is cut off that can end. Method: it is told while it waits for a provider that stays silent."""
+    user_id = f"{sale_id}-user"
+    async with postgres.unit_of_work() as session:
+        await apply_rules(session, sale_id, [points()])
+    await grant_event(postgres, await announce(postgres, confirmed(sale_id, user_id)))
+    (payout_id,) = await _payouts_of(postgres, user_id)
+    simulator.misbehave(payout_silent_ratio=1)
+    process = WorkerProcess(broker, QUICK)
+    await asyncio.to_thread(process.start)
+    ring(broker, "pay_reward", "payouts", payout_id=str(payout_id))
+    async with asyncio.timeout(20):
+        while not simulator.effects_of(user_id):
+            await asyncio.sleep(0.02)
+    await asyncio.to_thread(process.stop)
+    broker.client.close()
+    async with postgres.read() as session:
+        payout = await session.get_one(Payout, payout_id)
+        attempt = await session.get_one(Attempt, (payout_id, 1))
+    assert (payout.state, attempt.outcome) == ("due", "unknown")
+    assert payout.ring_at > payout.created_at
+    assert len(simulator.effects_of(user_id)) == 1
 
 
 async def test_a_worker_that_cannot_open_its_parts_does_not_start(
