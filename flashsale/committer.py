@@ -20,7 +20,7 @@ log = structlog.get_logger()
 Failure = Literal["not_written", "unknown"]
 Committed = Decision | Failure
 
-_OUTCOME_UNKNOWN: Final = (DomainError, TimeoutError, OSError)
+_AWAY: Final = (DomainError, TimeoutError, OSError)
 
 
 class GroupCommitter:
@@ -31,15 +31,17 @@ class GroupCommitter:
 
     async def commit(self, wishes: Sequence[Wish]) -> list[Committed]:
         """One outcome a wish, in order; decisions are durable. A request that fails the batch fails alone."""
+        decided: list[Decision] | None = None
         try:
             with metrics.COMMIT_SECONDS.time():
                 async with asyncio.timeout(self._settings.commit_seconds_max):
                     async with self._postgres.unit_of_work() as session:
-                        decisions = await write_batch(session, wishes)
-                    return list(decisions)
-        except _OUTCOME_UNKNOWN as error:
-            log.warning("commit_outcome_unknown", error=type(error).__name__, requests=len(wishes))
-            return await self._read_back(wishes)
+                        decided = await write_batch(session, wishes)
+                    return list(decided)
+        except _AWAY as error:
+            log.warning("batch_not_committed", error=type(error).__name__, decided=decided is not None)
+            # COMMIT is sent only after the decisions are there; before that nothing can have been written.
+            return ["not_written"] * len(wishes) if decided is None else await self._read_back(wishes)
         except Exception as error:  # noqa: BLE001 - whatever it is, it must stay the trouble of one request
             return await self._halve(wishes, error)
 

@@ -1,3 +1,5 @@
+"""Real servers, opened shops, services of processes, and the guards that a control takes away."""
+
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, suppress
@@ -10,14 +12,17 @@ import pytest
 from sqlalchemy import text
 
 from flashsale import ledger, statements
+from flashsale.payments import Payments
 from flashsale.reservations import Reservations
 from flashsale.sales import ItemPlan
+from flashsale.settings import FlashsaleSettings
 from kit.embedded import ServerUrls
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
 from kit.settings import PostgresSettings
 from ops.migrate import migrate
-from tests.flashsale.scenes import Shop, a_plan
+from tests.flashsale.paying import Held, Provider
+from tests.flashsale.scenes import Shop, a_plan, a_request, an_item
 
 OpenShop = Callable[..., Awaitable[Shop]]
 StartService = Callable[..., Awaitable[Reservations]]
@@ -112,3 +117,28 @@ def meet_after_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]
         monkeypatch.setattr(ledger, "find_standing", find_and_wait)
 
     return meet
+
+
+@pytest.fixture
+def provider() -> Provider:
+    return Provider()
+
+
+@pytest.fixture
+def payments(postgres: Postgres, redis_roles: RedisRoles, provider: Provider) -> Payments:
+    return Payments(
+        postgres,
+        provider,
+        redis_roles.queue,
+        FlashsaleSettings(),
+        stock=redis_roles.stock,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+async def held(open_shop: OpenShop, start_service: StartService) -> Held:
+    """Ada holds the only unit of a sale."""
+    shop = await open_shop(an_item(total=1))
+    service = await start_service(shop)
+    reserved = await service.reserve(a_request(shop.sale_id, "ada"))
+    return Held(shop=shop, service=service, id=reserved.reservation.reservation_id)

@@ -15,8 +15,9 @@ from flashsale.stock import EndedHold, StockClaims, give_back, settlement
 from flashsale.upkeep import StockRepair, stock_views
 from kit.embedded import ServerUrls
 from kit.errors import Unavailable
+from kit.postgres import Postgres
 from kit.redis import connect
-from kit.settings import RedisSettings
+from kit.settings import PostgresSettings, RedisSettings
 from tests.flashsale.conftest import OpenShop, StartService
 from tests.flashsale.scenes import IMPATIENT, SKU, LossyRedis, Shop, a_request, a_wish, an_item
 
@@ -244,6 +245,23 @@ async def test_without_redis_the_repair_says_so_and_views_have_no_redis_side(
         (view,) = await stock_views(session, away, shop.sale_id)
     assert (view.total, view.redis_available, view.redis_epoch) == (10, None, None)
     await away.aclose()
+
+
+async def test_while_postgresql_is_away_claims_are_given_back_and_nothing_looks_sold_out(
+    open_shop: OpenShop, start_service: StartService
+) -> None:
+    shop = await open_shop(an_item(total=3))
+    here = shop.postgres
+    shop.postgres = Postgres(PostgresSettings(database_url="postgresql://nobody@127.0.0.1:1/none"))
+    service = await start_service(shop)
+    for n in range(3):
+        answers = await rush(shop, service, [f"user{n}-{m}" for m in range(3)])
+        assert all(isinstance(answer, Unavailable) for answer in answers)
+    await service.stop()
+    assert (await shop.available(), await shop.pending()) == (3, 0)
+    await shop.postgres.close()
+    shop.postgres = here
+    assert await shop.units() == 0
 
 
 async def test_a_large_crowd_of_buyers_is_loaded_in_pieces(
