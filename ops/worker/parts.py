@@ -55,8 +55,15 @@ async def open_parts(settings: WorkerSettings) -> AsyncIterator[Parts]:
             payments=Payments(postgres, provider, bells, FlashsaleSettings()),
         )
         watch = asyncio.create_task(watch_backlog(postgres))
-        stack.callback(watch.cancel)
+        stack.push_async_callback(_end, watch)
         yield parts
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancels and waits: a connection that is just being made must be closed before its pool is."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def _close_redis(client: Redis) -> None:

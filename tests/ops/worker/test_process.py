@@ -73,6 +73,14 @@ async def _rewards_when(postgres: Postgres, user_id: str, count: int, state: str
             await asyncio.sleep(0.05)
 
 
+async def _executed(simulator: RunningSimulator, user_id: str) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            if simulator.effects_of(user_id):
+                return
+            await asyncio.sleep(0.02)
+
+
 async def _payouts_of(postgres: Postgres, user_id: str) -> list[UUID]:
     async with postgres.read() as session:
         return list(
@@ -171,9 +179,7 @@ async def test_a_worker_told_to_stop_records_what_it_has_in_hand(
     process = WorkerProcess(broker, QUICK)
     await asyncio.to_thread(process.start)
     ring(broker, "pay_reward", "payouts", payout_id=str(payout_id))
-    async with asyncio.timeout(20):
-        while not simulator.effects_of(user_id):
-            await asyncio.sleep(0.02)
+    await _executed(simulator, user_id)
     await asyncio.to_thread(process.stop)
     broker.client.close()
     async with postgres.read() as session:
