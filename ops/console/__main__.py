@@ -1,18 +1,12 @@
 """`python -m ops.console`: the internal API, with its probes on a port and thread of their own."""
 
 import asyncio
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Final
+from contextlib import suppress
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
 
 from kit.clock import SystemClock
-from kit.embedded.ports import is_taken
 from kit.errors import StartRefused
 from kit.identity import Identities, IdentitySettings
 from kit.logs import configure_logs
@@ -21,6 +15,7 @@ from kit.reach import reach_postgres
 from kit.redis import connect
 from kit.settings import LogSettings, PostgresSettings, RedisSettings
 from kit.web.health import Health, HealthServer
+from kit.web.serving import Door, listen, serve
 from ops.console.app import Parts, create_app
 from ops.console.settings import ConsoleSettings, ProbeSettings
 from ops.desk.places import place_finder
@@ -28,67 +23,37 @@ from ops.desk.service import Desk
 
 log = structlog.get_logger()
 
-DRAIN_SECONDS_MAX: Final = 10  # a desk answer takes well under a second
-
 
 async def main() -> None:
     """Serves until SIGTERM or SIGINT. Raises `StartRefused`."""
     settings, probe_settings = ConsoleSettings(), ProbeSettings()
     identities = Identities(IdentitySettings(), SystemClock())
-    if is_taken(settings.host, settings.port):
-        raise StartRefused(
-            f"Port {settings.port} (console) is taken: stop what listens there or set CONSOLE_PORT."
-        )
-    health = Health()
-    probes = HealthServer(health, host=probe_settings.host, port=probe_settings.port)
-    stores, redis_settings = PostgresSettings(), RedisSettings()
-    await reach_postgres(stores)
-    postgres = Postgres(stores)
-    # A waiting room that is away costs the desk the place in line, not the answer: it is not waited for.
-    queue = connect(redis_settings.redis_queue_url, redis_settings, purpose="queue")
-    app = create_app(Parts(postgres, Desk(place_finder(queue)), identities))
-    probes.start()
-    try:
-        health.started.set()
-        log.info("console_started", port=settings.port)
-        await serve(app, settings, health)
-    finally:
-        await queue.aclose()
-        await postgres.close()
-        probes.stop()
-        log.info("console_stopped")
-
-
-class _Server(uvicorn.Server):
-    """uvicorn would raise the signal again once it has drained, and end the process before the stores are closed."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-async def serve(app: FastAPI, settings: ConsoleSettings, health: Health) -> None:
-    """Runs the server in this loop until the process is told to stop; what it has begun it answers."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,  # addresses carry user ids and phones
-            server_header=False,
-            timeout_graceful_shutdown=DRAIN_SECONDS_MAX,
-            lifespan="off",
-        )
+    door = Door(
+        "console",
+        settings.host,
+        settings.port,
+        "CONSOLE_PORT",
+        settings.drain_seconds,
+        settings.finish_seconds_max,
     )
-
-    def stop() -> None:
-        health.draining.set()
-        server.should_exit = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    await server.serve()
+    health = Health()
+    with listen(door) as listener:
+        probes = HealthServer(health, host=probe_settings.host, port=probe_settings.port)
+        probes.start()
+        stores, redis_settings = PostgresSettings(), RedisSettings()
+        postgres = Postgres(stores)
+        # A waiting room that is away costs the desk the place in line, not the answer: it is not waited for.
+        queue = connect(redis_settings.redis_queue_url, redis_settings, purpose="queue")
+        try:
+            await reach_postgres(stores)
+            app = create_app(Parts(postgres, Desk(place_finder(queue)), identities))
+            log.info("console_starting", port=settings.port)
+            await serve(app, door, listener, health)
+        finally:
+            await queue.aclose()
+            await postgres.close()
+            probes.stop()
+            log.info("console_stopped")
 
 
 if __name__ == "__main__":

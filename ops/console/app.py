@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from kit.identity import Identities
 from kit.postgres import Postgres
 from kit.web.problems import install_problems
+from kit.web.telemetry import Telemetry
 from ops.console.desk import ROLES, desk_routes
 from ops.console.problems import TABLE
 from ops.console.staff import require_role
@@ -34,5 +35,6 @@ def create_app(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     install_problems(app, TABLE)
+    app.add_middleware(Telemetry)
     app.include_router(desk_routes(parts.postgres, parts.desk, require_role(parts.identities, ROLES)))
     return app

@@ -12,7 +12,7 @@ from kit.ids import SLUG_PATTERN, USER_ID_PATTERN
 from kit.postgres import Postgres
 from kit.web.languages import Language, preferred_language
 from ops.console.metrics import DESK_ANSWERS
-from ops.console.problems import describe
+from ops.console.problems import answers
 from ops.desk.audit import Viewer
 from ops.desk.errors import SearchUnclear
 from ops.desk.service import Desk
@@ -43,7 +43,7 @@ def desk_routes(postgres: Postgres, desk: Desk, viewer: Callable[..., Viewer]) -
     """`/v1/desk`."""
     routes = APIRouter(prefix="/v1/desk", tags=["desk"])
 
-    @routes.get("/users/{user}", responses=describe("sale_unknown", *_EVERY))
+    @routes.get("/users/{user}", responses=answers("sale_unknown", *_EVERY))
     async def read_user(
         response: Response,
         user: UserId,
@@ -57,7 +57,7 @@ def desk_routes(postgres: Postgres, desk: Desk, viewer: Callable[..., Viewer]) -
                 answer = await desk.look_up(session, who, user, sale_id=sale_id)
         return show(answer, _private(response, accept_language))
 
-    @routes.get("/search", responses=describe("reservation_unknown", "search_unclear", *_EVERY))
+    @routes.get("/search", responses=answers("reservation_unknown", "search_unclear", *_EVERY))
     async def search(
         response: Response,
         who: Annotated[Viewer, Depends(viewer)],

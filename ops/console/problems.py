@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
-from kit.web.texts import GENERAL, ProblemText, problem_text
+from kit.web.openapi import ProblemAnswers
+from kit.web.texts import ProblemText, problem_text
 
 TABLE: Final[Mapping[str, ProblemText]] = MappingProxyType(
     {
@@ -29,28 +30,5 @@ TABLE: Final[Mapping[str, ProblemText]] = MappingProxyType(
 )
 
 
-def describe(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI responses for `codes`: status → the problem document and which codes it may carry."""
-    texts = {**GENERAL, **TABLE}
-    by_status: dict[int | str, list[str]] = {}
-    for code in codes:
-        by_status.setdefault(texts[code].status, []).append(code)
-    return {status: _response(texts, sorted(some)) for status, some in sorted(by_status.items(), key=str)}
-
-
-def _response(texts: Mapping[str, ProblemText], codes: list[str]) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "required": ["type", "title", "status", "detail", "code"],
-        "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
-            "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "code": {"type": "string", "enum": codes},
-        },
-    }
-    return {
-        "description": "; ".join(texts[code].title["en"] for code in codes),
-        "content": {"application/problem+json": {"schema": schema}},
-    }
+# The `responses` of this door's routes.
+answers: Final = ProblemAnswers(TABLE)
