@@ -1,12 +1,12 @@
-// One way to ask the gateway. What is no 2xx becomes a Problem with a stable `code`; no answer at all has status 0: the
-// outcome is unknown, and only a repeat with the same key may find it out.
+// One way to ask the gateway. What is no 2xx becomes a Problem with a stable `code`; status 0 is no answer at all: the
+// outcome is unknown.
 
 const ANSWER_SECONDS_MAX = 12; // the gateway answers within its own bounds long before this
 
 export class Problem extends Error {
   constructor(status, told = {}, retryAfter = 0) {
     super(told.code ?? `http_${status}`);
-    Object.assign(this, { status, code: this.message, detail: told.detail || told.title || this.message, retryAfter });
+    Object.assign(this, { status, code: this.message, detail: told.detail ?? this.message, retryAfter });
   }
 
   /** Whether the same request, sent again, may find another answer. */
@@ -15,14 +15,14 @@ export class Problem extends Error {
   }
 }
 
-/** Passes a Problem on and lets everything else, a fault of this page, be seen. */
+/** Lets a fault of this page be seen instead of being taken for a problem. */
 export function expected(problem) {
   if (problem instanceof Problem) return problem;
   throw problem;
 }
 
 export class Gateway {
-  /** `language` and `token` are asked at each request, so that a switch or a sign-in holds from the next one on. */
+  /** `language` and `token` are asked at each request: a switch holds from the next one on. */
   constructor({ language, token }) {
     Object.assign(this, { language, token });
   }

@@ -1,4 +1,4 @@
-// The page's composition root: who is made with what, which click does what, and the beat of one second.
+// The page's composition root.
 
 import { Gateway } from "./api.js";
 import { ServerClock } from "./clock.js";
@@ -19,12 +19,11 @@ const LAPSE_CHECK_BEATS = 3; // how often a hold whose time is up is looked at u
 let language = recall("language") ?? chooseLanguage(navigator.languages);
 let hiddenAt = 0;
 let beats = 0;
-let isReading = false;
 const gateway = new Gateway({ language: () => language, token: () => shop.token });
 const shop = new Shop(gateway, new ServerClock(), paint);
 const view = new View(shop);
 const purchase = new Purchase(shop, () => notices.open());
-const notices = new Notices(gateway, { onEvent: readAgain, onRefused: () => purchase.signedOut() });
+const notices = new Notices(gateway, { onEvent: (...notice) => purchase.hear(...notice), onRefused: () => purchase.signedOut() });
 
 function paint() {
   const isOpen = shop.sale && shop.room?.state === "open";
@@ -39,15 +38,6 @@ function beat() {
   if (shop.stage === "admitting") purchase.enter();
   if (shop.stage === "lapsing" && beats % LAPSE_CHECK_BEATS === 0) purchase.refreshMine();
   if (document.hidden && Date.now() - hiddenAt > HIDDEN_SECONDS_MAX * 1000) notices.close();
-}
-
-/** A notice rings; the rows say what is true. Several rings in a row are one reading. */
-async function readAgain() {
-  if (isReading) return;
-  isReading = true;
-  await sleep(0.1);
-  isReading = false;
-  await purchase.refreshMine();
 }
 
 async function openSale() {
@@ -118,7 +108,7 @@ document.addEventListener("click", follow);
 document.addEventListener("visibilitychange", comeAndGo);
 addEventListener("popstate", openSale);
 addEventListener("online", () => shop.lookNow());
-// Back from the provider by the browser's own button: the page wakes as it was and must look again.
+// Back by the browser's own button, the page wakes as it was and must look again.
 addEventListener("pageshow", (event) => event.persisted && purchase.refreshMine());
 
 view.speak(language);

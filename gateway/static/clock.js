@@ -6,13 +6,12 @@ const SAMPLES_MAX = 8; // half a minute of polling: steady, and soon right again
 export class ServerClock {
   #samples = [];
 
-  /** Learns from a document's `server_time`; `ageSeconds` is what a cache on the way says about it. */
+  /** `ageSeconds` is what a cache on the way says about the document. */
   learn(serverTime, ageSeconds) {
     const difference = Date.parse(serverTime) + ageSeconds * 1000 - Date.now();
     if (!Number.isNaN(difference)) this.#samples = [...this.#samples, difference].slice(-SAMPLES_MAX);
   }
 
-  /** After a sleep the shopper's clock may have been set. */
   forget() {
     this.#samples = [];
   }

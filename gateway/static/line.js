@@ -1,4 +1,4 @@
-// The place in line and the pace of asking: pure arithmetic on the public queue document.
+// The place in line and the pace of asking: pure arithmetic.
 
 /** How many are still before `position`. The frontier leaps over gaps, where nobody stands. */
 export function peopleAhead(position, { frontier, gaps = [] }) {
@@ -21,8 +21,8 @@ const HIDDEN_SECONDS_MIN = 15;
 const ASK_SECONDS_MAX = 60;
 
 /**
- * Seconds until the next look at the queue. Everybody is given the same pace, so each adds up to a third of it: a
- * crowd that loaded the page in the same second must not ask in the same second for ever.
+ * Seconds until the next look at the queue. Each adds up to a third: a crowd that came in the same second must not ask
+ * in the same second for ever.
  */
 export function pollDelay(nextPollSeconds, isHidden, dice = Math.random()) {
   const asked = Math.min(ASK_SECONDS_MAX, Math.max(1, nextPollSeconds || 2));

@@ -1,7 +1,7 @@
-// What a sale is made of: items with their stock, rules, rewards, the order. Rebuilt only where the facts changed.
+// Items with their stock, rules, rewards, the order: rebuilt only where the facts changed.
 
 import { count, moment, money } from "./format.js";
-import { $, make, put, show } from "./paint.js";
+import { $, make, show } from "./paint.js";
 import { unitsLeft } from "./stage.js";
 import { localTexts, say } from "./texts.js";
 
@@ -9,7 +9,6 @@ const QUANTITY_SHOWN_MAX = 20; // a longer list is no longer chosen from; the li
 const ORDERED = ["held", "paying", "lapsing", "confirmed"];
 const painted = new Map();
 
-/** Paints everything anew next time: the language has changed. */
 export function forgetLists() {
   painted.clear();
 }
@@ -48,7 +47,6 @@ export function paintLists(shop, stage, lead, language) {
   const most = item ? Math.min(QUANTITY_SHOWN_MAX, unitsLeft(item, reservations)) : 0;
   show($("quantity-row"), most > 1);
   anew("quantity", [item, most], () => Array.from({ length: most }, (_, at) => make("option", {}, String(at + 1))));
-  put($("rules-text"), localTexts(sale.texts, language).rules ?? "");
   anew("rules-list", sale, () => ruleRows(sale, language).map((text) => make("li", {}, text)));
   anew("rewards-list", rewards, () => rewards.map((one) => rewardRow(one, language)));
   if (lead) anew("order", lead, () => orderRows(sale, lead, language));
@@ -73,13 +71,13 @@ function itemRows({ sale, room, reservations }, isChoosing, language) {
 }
 
 function itemRow({ item, band, isGone }, checked, currency, language) {
-  const { title, description } = localTexts(item.texts, language);
+  const { title, subtitle } = localTexts(item.texts, language);
   const small = (text) => text && make("span", { className: "small" }, text);
   const limit = say(language, "limitEach", { n: item.per_user_limit });
   const chip = band !== "unknown" && make("span", { className: "chip", data: { band } }, say(language, band));
   return make("li", {}, make("label", { className: isGone ? "item gone" : "item" },
     make("input", { type: "radio", name: "sku", value: item.sku, checked, disabled: isGone }),
-    make("span", { className: "about" }, make("strong", {}, title), small(description), small(limit)),
+    make("span", { className: "about" }, make("strong", {}, title), small(subtitle), small(limit)),
     make("span", { className: "offer" }, make("span", { className: "price" }, money(item.price_minor, currency, language)), chip)));
 }
 
@@ -89,7 +87,8 @@ function ruleRows(sale, language) {
     const first = rule.first_n && say(language, "firstN", { n: count(rule.first_n, language) });
     return [first, rewardText(rule, language)].filter(Boolean).join(" · ");
   });
-  return [say(language, "fairRule"), say(language, "holdRule", { minutes }), ...rewards];
+  const told = localTexts(sale.texts, language).rules?.trim().split("\n");
+  return [...(told ?? [say(language, "fairRule"), say(language, "holdRule", { minutes })]), ...rewards];
 }
 
 export function promisedRewards(sale) {
@@ -108,7 +107,7 @@ function rewardRow(reward, language) {
 
 function orderRows(sale, lead, language) {
   const { title } = localTexts(sale.items.find((one) => one.sku === lead.sku)?.texts, language);
-  const pair = (name, value) => [make("dt", {}, name), make("dd", {}, value)];
+  const pair = (name, value) => make("div", {}, make("dt", {}, name), make("dd", {}, value));
   const amount = money(lead.amount_minor, lead.currency, language);
-  return [...pair(`${title} × ${lead.quantity}`, amount), ...pair(say(language, "orderId"), lead.reservation_id)];
+  return [pair(`${title} × ${lead.quantity}`, amount), pair(say(language, "orderId"), lead.reservation_id)];
 }

@@ -1,5 +1,5 @@
-// What a reload must not lose: the token, the ticket, the purchase under way with its Idempotency-Key. Kept in
-// localStorage, where that is forbidden for the life of the page. The server stays the truth of it all.
+// What a reload must not lose: the token, the ticket, the purchase under way with its Idempotency-Key. Where localStorage
+// is forbidden they live as long as the page. The server stays the truth of it all.
 
 const PREFIX = "floodgate:";
 const spare = new Map();
@@ -8,7 +8,7 @@ export function recall(name) {
   try {
     return JSON.parse(localStorage.getItem(PREFIX + name));
   } catch {
-    return spare.get(name) ?? null;
+    return spare.get(name);
   }
 }
 
@@ -20,7 +20,6 @@ export function keep(name, value) {
   }
 }
 
-/** What one shopper has going on in one sale. */
 export class SaleMemory {
   constructor(saleId, userId) {
     this.name = `${saleId}:${userId}`;
@@ -38,11 +37,11 @@ export function newKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The user named in a token, for display and for naming the memory; the gateway alone verifies it. */
-export function userOf(token) {
+/** What a token says, unverified: for display and for naming the memory. The gateway alone decides. */
+export function claimsOf(token) {
   try {
-    return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))).sub ?? null;
+    return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/")));
   } catch {
-    return null;
+    return {};
   }
 }

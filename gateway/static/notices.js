@@ -11,7 +11,6 @@ export class Notices {
   #lastId = "";
   #failures = 0;
 
-  /** `onEvent()` for each event; `onRefused()` when the token is no longer good. */
   constructor(gateway, { onEvent, onRefused }) {
     Object.assign(this, { gateway, onEvent, onRefused });
   }
@@ -67,9 +66,10 @@ export class Notices {
     return Number(answer.headers.get("Retry-After")) || 0;
   }
 
-  /** An event rings; what it says is read from the rows again, so only its id and that it is no comment matter. */
   #tell(event) {
-    this.#lastId = /^id: ?(.*)$/m.exec(event)?.[1] ?? this.#lastId;
-    if (/^data:/m.test(event)) this.onEvent();
+    const field = (name) => event.match(new RegExp(`^${name}: ?(.*)$`, "m"))?.[1];
+    const data = field("data");
+    if (data) this.onEvent(field("event"), JSON.parse(data));
+    this.#lastId = field("id") ?? this.#lastId;
   }
 }

@@ -1,4 +1,4 @@
-// The few strokes that painting takes. What has not changed is not touched.
+// The few strokes that painting takes.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -8,6 +8,12 @@ export function put(element, text) {
 
 export function show(element, isShown) {
   if (element.hidden === Boolean(isShown)) element.hidden = !isShown;
+}
+
+/** A text whose element is there only while it says something. */
+export function post(id, text) {
+  put($(id), text || "");
+  show($(id), text);
 }
 
 /** A new element; of `properties`, `data` fills its dataset. */

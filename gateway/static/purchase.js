@@ -6,10 +6,7 @@ import { retryDelay } from "./line.js";
 import { newKey } from "./memory.js";
 import { sleep } from "./shop.js";
 
-const RENEWALS_MAX = 3; // an admission refused so often during one purchase will not be taken at all
-
-// Refusals that the page says in its own words; for others it shows the gateway's.
-const NOTES = { sold_out: "soldOutItem", limit_reached: "limitItem", sale_not_open: "notOpen" };
+const RENEWALS_MAX = 3; // an admission refused so often will not be taken at all
 
 export class Purchase {
   #isEntering = false;
@@ -51,7 +48,7 @@ export class Purchase {
     this.shop.lookNow();
   }
 
-  /** One's turn: fetches the admission. Called at every beat, asks only when it makes sense. */
+  /** Called at every beat of one's turn; asks only when it makes sense. */
   async enter() {
     if (this.#isEntering || Date.now() < this.#enterAfter || document.hidden) return;
     this.#isEntering = true;
@@ -77,7 +74,7 @@ export class Purchase {
   }
 
   buy({ sku, quantity }) {
-    this.shop.memory.put({ intent: { key: newKey(), sku, quantity } });
+    this.shop.memory.put({ intent: { key: newKey(), sku, quantity, phone: this.shop.phone } });
     this.shop.change({ note: null });
     return this.settleIntent();
   }
@@ -104,16 +101,16 @@ export class Purchase {
   async #reserve() {
     if (!this.shop.facts().admission) await this.#takeAdmission();
     const { admission, intent } = this.shop.memory.facts;
-    const { key, sku, quantity } = intent;
+    const { key, ...wish } = intent;
     const headers = { Authorization: `Bearer ${admission.token}`, "Idempotency-Key": key };
-    const { content } = await this.gateway.own(this.shop.path("/reservations"), "POST", { sku, quantity }, headers);
-    return { sku, quantity, held_at: new Date(this.shop.clock.now()).toISOString(), ...content };
+    const { content } = await this.gateway.own(this.shop.path("/reservations"), "POST", wish, headers);
+    return content;
   }
 
   #bought(reservation) {
     this.shop.memory.put({ intent: null, bought: true, paying: null });
     Object.assign(this.shop, { again: false, trouble: null, note: null });
-    this.#learn(reservation);
+    this.learn(reservation);
     this.onHeld();
   }
 
@@ -128,36 +125,46 @@ export class Purchase {
       const { content } = await this.gateway.own(`/v1/reservations/${id}/payment`, "POST");
       const url = new URL(content.pay_url);
       if (!["https:", "http:"].includes(url.protocol)) throw new Problem(502);
+      url.searchParams.set("lang", this.gateway.language());
       url.searchParams.set("return", `/?sale=${encodeURIComponent(this.shop.sale.sale_id)}`);
       this.shop.memory.put({ paying: id });
       location.assign(url);
     });
   }
 
-  release(reservation) {
+  release({ reservation_id: id }) {
     return this.#once(async () => {
-      const { content } = await this.gateway.own(`/v1/reservations/${reservation.reservation_id}`, "DELETE");
+      const { content } = await this.gateway.own(`/v1/reservations/${id}`, "DELETE");
       this.shop.note = "released";
-      this.#learn({ ...reservation, ...content });
+      this.learn(content);
     });
   }
 
-  #learn(reservation) {
-    const others = this.shop.reservations.filter((one) => one.reservation_id !== reservation.reservation_id);
-    this.shop.change({ reservations: [reservation, ...others] });
+  /** A row as an answer or a notice tells it; a snapshot tells all of them. */
+  learn(row, kind = "reservations", id = "reservation_id") {
+    const others = this.shop[kind].filter((one) => one[id] !== row[id]);
+    if (row.sale_id === this.shop.sale.sale_id) this.shop.change({ [kind]: [row, ...others] });
   }
 
-  /** The shopper's own rows in this sale. */
+  hear(event, content) {
+    if (event === "snapshot") this.#learnAll(content.reservations, content.rewards);
+    else if (event === "reward_sent") this.learn(content, "rewards", "grant_id");
+    else this.learn(content);
+  }
+
+  #learnAll(...answers) {
+    const [reservations, rewards] = answers.map((rows) => rows.filter((row) => row.sale_id === this.shop.sale.sale_id));
+    if (reservations.length) this.shop.memory.put({ bought: true });
+    this.shop.change({ reservations, rewards, trouble: null });
+  }
+
   async refreshMine() {
     const { memory, sale, user } = this.shop;
     if (!user || !sale) return;
     try {
       const read = (what) => this.gateway.own(`/v1/me/${what}`).then(({ content }) => content[what]);
       const answers = await Promise.all([read("reservations"), read("rewards")]);
-      if (memory !== this.shop.memory) return;
-      const [reservations, rewards] = answers.map((rows) => rows.filter((row) => row.sale_id === sale.sale_id));
-      if (reservations.length) memory.put({ bought: true });
-      this.shop.change({ reservations, rewards, trouble: null });
+      if (memory === this.shop.memory) this.#learnAll(...answers);
     } catch (problem) {
       this.#explain(problem);
     }
@@ -179,7 +186,7 @@ export class Purchase {
     if (expected(problem).passes) this.shop.fail(problem);
     else if (problem.status === 401) this.signedOut();
     else {
-      this.shop.change({ note: NOTES[problem.code] ?? { detail: problem.detail } });
+      this.shop.change({ note: { detail: problem.detail } });
       this.shop.lookNow();
     }
   }

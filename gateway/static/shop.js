@@ -1,9 +1,9 @@
-// The state of the page and what keeps it true: which sale, who is signed in, the watch on the public queue document.
-// While one waits in line that document is all that is asked for: a waiting shopper costs no read of a database.
+// The state of the page and the watch on the public queue document. While one waits in line that document is all that
+// is asked for: a waiting shopper costs no read of a database.
 
 import { expected } from "./api.js";
 import { pollDelay, retryDelay } from "./line.js";
-import { SaleMemory, keep, recall, userOf } from "./memory.js";
+import { SaleMemory, claimsOf, keep, recall } from "./memory.js";
 import { stageOf } from "./stage.js";
 
 // Where the queue matters no longer, looking seldom is enough.
@@ -15,9 +15,14 @@ export class Shop {
   #etag = null;
 
   constructor(gateway, clock, onChange) {
-    Object.assign(this, { gateway, clock, onChange, token: recall("token"), isWorking: false });
-    this.user = this.token && userOf(this.token);
+    Object.assign(this, { gateway, clock, onChange, isWorking: false });
+    this.#identify(recall("token"));
     this.#leaveSale();
+  }
+
+  #identify(token) {
+    const { sub, phone_number: phone } = claimsOf(token);
+    Object.assign(this, { token, user: sub, phone });
   }
 
   #leaveSale() {
@@ -62,16 +67,16 @@ export class Shop {
 
   takeToken(token) {
     keep("token", token);
-    Object.assign(this, { token, user: token && userOf(token), signIn: null, note: null });
+    this.#identify(token);
     this.recallSale();
-    this.change();
+    this.change({ signIn: null, note: null });
   }
 
   path(rest = "") {
     return `/v1/sales/${encodeURIComponent(this.sale.sale_id)}${rest}`;
   }
 
-  /** Opens the sale `saleId`, or lists the sales; where there is but one, opens it. Tries until it has an answer. */
+  /** Opens a sale, or lists them; a single one is opened at once. Tries until it has an answer. */
   async open(saleId) {
     this.#leaveSale();
     this.change();

@@ -4,7 +4,7 @@ import { mayEnter } from "./line.js";
 
 const LEFT = new Set(["released", "expired"]);
 
-/** The reservation that matters most: a hold that runs, then the newest confirmed one, then the newest of all. */
+/** The reservation that matters most: a hold, then what is confirmed, then the newest. */
 export function leadingReservation(reservations) {
   const newest = [...reservations].sort((a, b) => Date.parse(b.held_at) - Date.parse(a.held_at));
   return newest.find((one) => one.state === "held") ?? newest.find((one) => one.state === "confirmed") ?? newest[0] ?? null;
@@ -16,10 +16,7 @@ export function unitsLeft(item, reservations) {
   return Math.max(0, item.per_user_limit - own.reduce((sum, one) => sum + one.quantity, 0));
 }
 
-/**
- * facts: sale, room (queue document or null), ticket, position, admission, intent (a purchase under way), reservations,
- * paying (the provider's page was opened for the hold), again (wants another), holdSeconds (left of the hold).
- */
+/** Of the facts: `intent` is a purchase under way, `paying` that the provider's page was opened for the hold. */
 export function stageOf(facts) {
   const { sale, room, reservations } = facts;
   if (!sale) return "loading";

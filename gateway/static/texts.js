@@ -4,7 +4,6 @@ const WORDS = {
   brand: ["闸口", "Floodgate"],
   otherLanguage: ["English", "中文"],
   signOut: ["退出", "Sign out"],
-  skip: ["跳到主要内容", "Skip to the main content"],
   items: ["商品", "Items"],
   rules: ["规则", "Rules"],
   rewards: ["我的奖励", "My rewards"],
@@ -28,7 +27,6 @@ const WORDS = {
   aheadUnit: ["人", ""],
   next: ["下一位就是你", "You are next"],
   eta: ["{eta}后轮到你", "{eta} to go"],
-  etaUnknown: ["恢复放行后继续", "Moves on after the pause"],
   soon: ["不到 1 分钟", "Less than a minute"],
   minutes: ["约 {n} 分钟", "About {n} min"],
   hours: ["约 {n} 小时", "About {n} h"],
@@ -54,12 +52,8 @@ const WORDS = {
   offline: ["网络断了，正在重连。你的号和订单都在。", "No connection; reconnecting. Your number and orders are safe."],
   busy: ["人太多了，正在重试。你的号和订单都在。", "Very busy; retrying. Your number and orders are safe."],
   stale: ["数字可能晚几秒，你的号不受影响。", "These figures may lag by seconds; your number is safe."],
-  soldOutItem: ["这件被抢光了，换一件试试。", "That item is gone; try another one."],
-  limitItem: ["这件已到每人限购。", "You have reached the limit of that item."],
-  notOpen: ["还没开始，稍等一下。", "Not started yet; one moment."],
   released: ["已放弃，货已放回。", "Given up; it went back into stock."],
   signInAgain: ["登录已过期，请重新登录。你的号还在。", "Please sign in again; your number is safe."],
-  failed: ["没有办成：{detail}", "That did not work: {detail}"],
 };
 
 const STAGES = {
@@ -68,8 +62,7 @@ const STAGES = {
   unknown: [["没有这场活动", "看看别的活动吧。"], ["There is no such sale", "Have a look at the others."]],
   pick: [["选一场活动", "点开看商品、规则和开抢时间。"], ["Choose a sale", "See its items, rules and starting time."]],
   scheduled: [["还没开始", "{opens} 开抢，开抢前开放排队，这一页会自己更新。"], ["Not started yet", "It starts {opens}. The line opens before that; this page updates itself."]],
-  door: [["现在就能排队", "先来先得：先拿一个号，到点按号进场。"], ["The line is open", "Take a number now; at the start we go in by number."]],
-  doorOpen: [["正在放行", "先来先得：拿一个号，轮到你就能抢。"], ["Doors are open", "Take a number and buy when it is your turn."]],
+  door: [["现在就能排队", "先来先得：拿一个号，轮到你就能抢。"], ["The line is open", "First come, first served: take a number, buy on your turn."]],
   sign_in: [["先登录，再排队", "号码跟着账号走，换手机也不会丢。"], ["Sign in to join", "Your number belongs to your account, on any phone."]],
   sign_in_app: [["请从 App 进入", "请在商城 App 里打开本页，它会带上你的身份。"], ["Please come from the app", "Open this page in the shop's app; it brings your identity."]],
   waitingBefore: [["号拿到了", "到点按号进场。刷新、锁屏、关掉页面，号都不会丢。"], ["You have your number", "We go in by number. Reload or close the page: it stays yours."]],
@@ -97,7 +90,7 @@ export function chooseLanguage(preferred) {
 }
 
 function fill(text, values) {
-  return text.replace(/\{(\w+)\}/g, (_, place) => values[place] ?? "");
+  return text.replace(/\{(\w+)\}/g, (_, place) => values[place] ?? "").trim();
 }
 
 export function say(language, name, values = {}) {

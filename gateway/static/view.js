@@ -1,16 +1,15 @@
-// Paints the state. Elements stand in the page from the start and a text is touched only where it has changed, so
-// focus, scrolling and screen readers stay where they are.
+// Paints the state. Only what has changed is touched, so focus, scrolling and screen readers stay where they are.
 
 import { paintFigure } from "./figure.js";
 import { moment, money } from "./format.js";
 import { choice, forgetLists, paintLists, promisedRewards, windowOf } from "./lists.js";
-import { $, put, show } from "./paint.js";
+import { $, post, put, show } from "./paint.js";
 import { leadingReservation } from "./stage.js";
 import { localTexts, say, tell } from "./texts.js";
 
-const ANNOUNCE_SECONDS = 30; // how often a moving place is read out; a change of stage is read out at once
+const ANNOUNCE_SECONDS = 30; // how often a moving place is read out; a change of stage is at once
 
-// The buttons of each stage: what the shopper would want next, and the other thing.
+// What the shopper would want next, and the other thing.
 const DOCK = {
   door: ["join"],
   sign_in: ["signIn"],
@@ -60,40 +59,32 @@ export class View {
     if (focused !== document.body && !focused.checkVisibility()) $("headline").focus({ preventScroll: true });
   }
 
-  /** The name of the texts for a stage: some say more than one thing. */
+  /** Some stages say more than one thing. */
   #words(stage) {
     const { room, rewards, sale } = this.shop;
     if (stage === "confirmed" && rewards.length && rewards.every((one) => one.state === "paid")) return "rewarded";
     if (stage === "confirmed" && !rewards.length && !promisedRewards(sale).length) return "bought";
-    if (stage === "door" && room.state === "open") return "doorOpen";
     if (stage !== "waiting" || room.state === "open") return stage;
     return room.state === "paused" ? "waitingPaused" : "waitingBefore";
   }
 
   #paintFrame(stage, headline) {
     const { shop } = this;
-    const { title, description } = localTexts(shop.sale?.texts, this.language);
+    const { title, subtitle } = localTexts(shop.sale?.texts, this.language);
     const name = title || this.say("brand");
     put($("title"), name);
-    put($("lead"), description ?? "");
-    put($("window"), shop.sale ? windowOf(shop.sale, this.language) : "");
-    put($("who"), shop.user ?? "");
+    post("lead", subtitle);
+    post("window", shop.sale && windowOf(shop.sale, this.language));
+    post("who", shop.user);
     show($("sign-out"), shop.user);
     show($("sign-in"), stage === "sign_in");
     show($("others"), shop.sale || shop.missing);
     const trouble = shop.trouble ?? (shop.room?.stale && "stale");
-    put($("banner"), trouble ? this.say(trouble) : "");
-    show($("banner"), trouble);
-    put($("note"), this.#note());
-    show($("note"), shop.note);
+    post("banner", trouble && this.say(trouble));
+    post("note", shop.note?.detail ?? (shop.note && this.say(shop.note)));
     const isCalled = ["admitting", "turn", "turn_again"].includes(stage);
     const tab = isCalled ? `🔔 ${headline} · ${name}` : name;
     if (document.title !== tab) document.title = tab;
-  }
-
-  #note() {
-    const { note } = this.shop;
-    return typeof note === "string" ? this.say(note) : note ? this.say("failed", note) : "";
   }
 
   #paintDock(stage, lead) {
@@ -102,8 +93,7 @@ export class View {
     const amount = lead && money(lead.amount_minor, lead.currency, this.language);
     for (const [at, id] of ["primary", "secondary"].entries()) {
       const act = acts[at] === "release" && shop.isReleaseAsked ? "releaseSure" : acts[at];
-      put($(id), act ? this.say(act, { amount }) : "");
-      show($(id), act);
+      post(id, act && this.say(act, { amount }));
       $(id).dataset.act = act ?? "";
       $(id).disabled = shop.isWorking || (act === "buy" && !choice());
     }
