@@ -15,15 +15,15 @@ REFUSALS: Final[Mapping[str, Mapping[str, str]]] = {
         "en": "{sku}: {taken} units are held or sold already, so the stock cannot become {total}. Write at least {taken}.",
         "zh-CN": "{sku}：已有 {taken} 件被占用或售出，库存不能改成 {total}。请至少写 {taken}。",
     },
-    "rule_already_granted": {
+    "reward_rule_already_granted": {
         "en": "Reward {rule_id} has been promised to people already, so {field} can no longer change. Add a new rule instead.",
         "zh-CN": "奖励 {rule_id} 已经许诺给用户，{field} 不能再改。请另加一条新规则。",
     },
-    "budget_below_promised": {
+    "reward_budget_below_promised": {
         "en": "Reward {rule_id}: {used_minor} are promised already, so the budget cannot become {budget_minor}. Raise it.",
         "zh-CN": "奖励 {rule_id}：已许诺 {used_minor}，预算不能降到 {budget_minor}。请调高预算。",
     },
-    "rule_invalid": {
+    "reward_rule_invalid": {
         "en": "Reward {rule_id}: {field} {problem}.",
         "zh-CN": "奖励 {rule_id}：{field} 不可用（{problem}）。",
     },

@@ -1,0 +1,53 @@
+"""`floodgate`: the command line. Every refusal is a plain sentence and exit code 2, never a traceback."""
+
+import sys
+from typing import Final
+
+import typer
+
+from kit.errors import DomainError, StartRefused
+from ops.desk.cli import desk, staff_token
+from ops.planning.cli import sale
+from ops.planning.errors import SaleFileInvalid
+from ops.planning.language import say_refusal, terminal_language
+from ops.run.cli import run
+
+EXIT_REFUSED: Final = 2
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Floodgate (闸口): a flash sale, from the crowd at the door to the reward in the pocket. Begin with: floodgate run",
+)
+app.add_typer(sale, name="sale")
+app.command("run")(run)
+app.command("desk")(desk)
+app.command("staff-token")(staff_token)
+
+
+def main() -> None:
+    """Runs a command; what is refused is said on stderr in the language of the terminal."""
+    try:
+        app()
+    except (StartRefused, DomainError) as refusal:
+        for sentence in explain(refusal, terminal_language()):
+            print(sentence, file=sys.stderr)  # noqa: T201 - a command line speaks by printing
+        sys.exit(EXIT_REFUSED)
+
+
+def explain(refusal: StartRefused | DomainError, language: str) -> list[str]:
+    """The sentences for a refusal."""
+    if isinstance(refusal, SaleFileInvalid):
+        nothing = {
+            "en": "Nothing was changed; mend the file and apply it again.",
+            "zh-CN": "没有任何改动；请改好文件后重新执行。",
+        }
+        return [*(one.sentence(language) for one in refusal.problems), nothing[language]]
+    if isinstance(refusal, DomainError):
+        return [say_refusal(refusal, language)]
+    return [str(refusal)]
+
+
+if __name__ == "__main__":
+    main()
