@@ -31,6 +31,7 @@ class StubGateway:
         self.opens_at = datetime.now(UTC) - timedelta(seconds=1)
         self.users: dict[str, str] = {}
         self.tickets: dict[str, tuple[str, int]] = {}
+        self.ticket_of: dict[str, str] = {}
         self.admissions: dict[str, str] = {}
         self.reservations: dict[str, dict[str, Any]] = {}
         self.by_key: dict[tuple[str, str], str] = {}
@@ -150,11 +151,11 @@ class StubGateway:
     async def join(self, request: web.Request) -> web.Response:
         self._sale(request)
         user = self._user(request)
-        for ticket, (owner, position) in self.tickets.items():
-            if owner == user:
-                return web.json_response({"ticket": ticket, "position": position})
+        if user in self.ticket_of:
+            ticket = self.ticket_of[user]
+            return web.json_response({"ticket": ticket, "position": self.tickets[ticket][1]})
         ticket, position = f"t.{uuid4().hex}.s", len(self.tickets)
-        self.tickets[ticket] = (user, position)
+        self.tickets[ticket], self.ticket_of[user] = (user, position), ticket
         return web.json_response({"ticket": ticket, "position": position}, status=201)
 
     async def admit(self, request: web.Request) -> web.Response:
