@@ -38,7 +38,7 @@ class PaymentBody(_Body):
     payment_id: UUID
     amount_minor: AmountMinor
     currency: Currency
-    title: Annotated[str, Field(max_length=200)]
+    title: Annotated[str, Field(max_length=500)]
 
 
 class DecisionBody(_Body):
