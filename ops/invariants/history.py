@@ -88,9 +88,16 @@ class History:
                 yield {"grant_id": str(line.reward.get("grant_id")), "user_id": line.user}
 
     def _refusals(self) -> Iterator[dict[str, Any]]:
+        """One for each item, quantity and second: a crowd is refused by the thousand, and a second decides nothing."""
+        seen: set[tuple[str, int, int]] = set()
         for number, line in enumerate(self.lines, start=1):
-            if line.what == "refused" and line.code == "sold_out" and line.sku is not None:
-                yield {"line": number, "sku": line.sku, "quantity": line.quantity or 1, "at": line.at}
+            if line.what != "refused" or line.code != "sold_out" or line.sku is None:
+                continue
+            quantity = line.quantity or 1
+            kind = (line.sku, quantity, int(line.at))
+            if kind not in seen:
+                seen.add(kind)
+                yield {"line": number, "sku": line.sku, "quantity": quantity, "at": line.at}
 
 
 def _read_lines(path: Path) -> Iterator[Told]:

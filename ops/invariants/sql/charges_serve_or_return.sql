@@ -16,7 +16,7 @@ WITH book AS (
     LEFT JOIN flashsale.reservations s ON s.reservation_id = p.serves
 ), sides AS (
     SELECT coalesce(o.key, c.key) AS key, o.sale_id, o.state, o.amount_minor, o.serving,
-           c.key IS NOT NULL AS charged, coalesce(c.entries, 0) AS charges,
+           c.at AS charged_at, c.key IS NOT NULL AS charged, coalesce(c.entries, 0) AS charges,
            r.key IS NOT NULL AS returned, coalesce(r.entries, 0) AS refunds,
            greatest(c.at, r.at) < now() - make_interval(secs => CAST(:notice_seconds AS double precision)) AS old
     FROM ours o
@@ -25,10 +25,12 @@ WITH book AS (
 )
 SELECT 'payment/' || key AS subject
 FROM sides
-WHERE (CAST(:sale_id AS text) IS NULL OR sale_id = :sale_id)
+WHERE (CAST(:sale_id AS text) IS NULL OR sale_id = :sale_id OR state IS NULL)
   AND (
-    charges > 1 OR refunds > 1
-    OR charged AND state IS NULL
+    state IS NOT NULL AND (charges > 1 OR refunds > 1)
+    -- A charge that is older than every sale judged is another book-keeper's.
+    OR charged AND state IS NULL AND charged_at >= (
+        SELECT min(applied_at) FROM flashsale.sales WHERE CAST(:sale_id AS text) IS NULL OR sale_id = :sale_id)
     OR state = 'paid' AND (NOT charged AND amount_minor > 0 OR NOT serving OR returned)
     OR state IN ('refund_due', 'refunded') AND (NOT charged OR serving)
     OR state = 'refunded' AND NOT returned

@@ -87,6 +87,7 @@ def _rows(scene: Scene) -> list[tuple[Any, dict[str, Any]]]:
         (flashsale.Sale, {
             "sale_id": sale_id, "campaign_id": "c", "opens_at": opens, "closes_at": closes, "hold_seconds": 30,
             "currency": "CNY", "texts": {}, "shown_rules": {}, "revision": 1,
+            "applied_at": opens,
         }),
         (flashsale.Item, {
             "sale_id": sale_id, "sku": "mug", "price_minor": 990, "total": 1, "taken": 1, "per_user_limit": 1, "texts": {},

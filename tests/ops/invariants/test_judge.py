@@ -1,16 +1,16 @@
 """Every truth holds where all went well, and each can fail: its violation is planted and its row seen not to hold."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from kit.postgres import Postgres
 from kit.provider import ProviderClient, ProviderSettings
 from kit.redis import connect
 from kit.settings import PostgresSettings, RedisSettings
-from ops.invariants import BookEntry, ProviderBook, judge
+from ops.invariants import ProviderBook, judge
 from ops.invariants.queue import QUEUE_TRUTH
 from ops.invariants.stock import STOCK_TRUTH
 from ops.invariants.told import TOLD_TRUTHS
@@ -189,13 +189,24 @@ async def test_without_a_sale_all_sales_are_judged(scene: Scene) -> None:
 
 
 async def test_an_effect_that_nobody_of_ours_asked_for_is_seen(scene: Scene) -> None:
-    before = {row.id: row.value for row in await judge(scene.postgres, book=[], looks=1)}
     scene.book.append(scene.book[3] | {"number": 9, "key": "never-sent"})
     scene.book.append(scene.book[0] | {"number": 10, "key": "never-opened"})
-    entries = [msgspec.convert(entry, BookEntry) for entry in scene.book[4:]]
-    after = {row.id: row.value for row in await judge(scene.postgres, book=entries, looks=1)}
-    for truth_id in ("payouts_match_book", "charges_serve_or_return"):
-        assert after[truth_id] == (before[truth_id] or 0) + 1
+    rows = await scene.judge()
+    assert rows["payouts_match_book"].value == 1
+    assert rows["charges_serve_or_return"].value == 1
+
+
+async def test_what_stood_in_the_book_before_the_sale_was_made_is_not_its_own(scene: Scene) -> None:
+    before = {"at": (scene.begun - timedelta(days=1)).isoformat()}
+    scene.book.append(scene.book[3] | {"number": 9, "key": "never-sent"} | before)
+    scene.book.append(scene.book[0] | {"number": 10, "key": "never-opened"} | before)
+    assert all(row.holds for row in (await scene.judge()).values())
+
+
+async def test_many_refusals_of_one_second_are_one_question(scene: Scene) -> None:
+    for _ in range(1_000):
+        _tell(what="refused", code="sold_out", sku="mug", after=-40)(scene)
+    assert (await scene.judge())["sold_out_told_truly"].value == 1
 
 
 async def test_what_is_not_handed_in_is_not_judged(scene: Scene) -> None:
