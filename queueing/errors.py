@@ -10,13 +10,13 @@ class RoomUnknown(DomainError):
 
 
 class TooEarly(DomainError):
-    """Tickets are not handed out yet. Facts: `sale_id`; `retry_after_seconds` says when they are."""
+    """Tickets are not handed out yet. Facts: `sale_id`, `opens_at`; `retry_after_seconds` says when they are."""
 
     code = "sale_not_open"
 
 
 class SaleOver(DomainError):
-    """The window has closed. Facts: `sale_id`."""
+    """The window has closed. Facts: `sale_id`, `closes_at`."""
 
     code = "sale_over"
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from kit.clock import Clock
+from kit.clock import Clock, rfc3339
 from kit.ids import new_id
 from kit.redis import is_away
 from kit.signing import Keyring
@@ -85,13 +85,17 @@ class WaitingRoom:
         state = room_state(view, now)
         if state == "scheduled":
             opens_at = view.prequeue_at or view.opens_at
-            raise TooEarly(retry_after_seconds=(opens_at - now).total_seconds(), sale_id=sale_id)
+            raise TooEarly(
+                retry_after_seconds=(opens_at - now).total_seconds(),
+                sale_id=sale_id,
+                opens_at=rfc3339(view.opens_at),
+            )
         if state == "ended":
-            raise SaleOver(sale_id=sale_id)
+            raise _over(view)
         answer = await self._ask_for_place(sale_id, user_id)
         metrics.joins.labels(answer.outcome).inc()
         if answer.outcome == "over":
-            raise SaleOver(sale_id=sale_id)
+            raise _over(view)
         if answer.outcome not in {"first", "again"}:
             raise QueueUnavailable
         self._seen[sale_id] = max(self._seen.get(sale_id, 0), answer.position + 1)
@@ -112,7 +116,7 @@ class WaitingRoom:
             raise
         if now >= view.closes_at:
             metrics.admissions.labels("over").inc()
-            raise SaleOver(sale_id=sale_id)
+            raise _over(view)
         if now < view.opens_at or ticket.position >= view.frontier:
             metrics.admissions.labels("not_your_turn").inc()
             raise NotYourTurn(
@@ -157,6 +161,10 @@ class WaitingRoom:
                 raise
             metrics.joins.labels("unavailable").inc()
             raise QueueUnavailable from error
+
+
+def _over(view: RoomView) -> SaleOver:
+    return SaleOver(sale_id=view.sale_id, closes_at=rfc3339(view.closes_at))
 
 
 async def find_place(queue: Redis, sale_id: str, user_id: str) -> int | None:
