@@ -32,7 +32,9 @@ def is_above_ledger(free: int, epoch: int, snapshot: StockSnapshot, committed: f
 
 async def find_above_ledger(postgres: Postgres, stock: Redis, sale_id: str | None) -> list[str]:
     """`sale/sku` of the items that are above the ledger at this look. Raises `Unavailable`, redis errors."""
-    wanted = select(Item.sale_id, Item.sku, Item.total - Item.taken, Item.epoch).order_by(Item.sale_id, Item.sku)
+    wanted = select(Item.sale_id, Item.sku, Item.total - Item.taken, Item.epoch).order_by(
+        Item.sale_id, Item.sku
+    )
     if sale_id is not None:
         wanted = wanted.where(Item.sale_id == sale_id)
     async with postgres.read() as session:

@@ -9,6 +9,9 @@ from ops.invariants.history import Told
 # Without the time of asking, an answer may be as old as the crowd's request time-out; only what lies further apart
 # than that is known to have happened in that order.
 ANSWER_SECONDS_MAX: Final = 10.0
+# Each gateway answers from a view of the frontier that is a second old, and a lost Redis takes it back to the durable
+# one; so only who asks this much later than another was let in has been passed over.
+TURN_SECONDS_MAX: Final = 5.0
 GRANTED: Final = frozenset({"admitted", "reserved", "payment_opened", "paid", "confirmed", "rewarded"})
 
 
@@ -32,8 +35,7 @@ def places_inverted(lines: Sequence[Told]) -> list[str]:
         if line.what != "joined" or line.position is None or line.user in seen:
             continue
         seen.add(line.user)
-        asked_at = line.at - ANSWER_SECONDS_MAX if line.asked_at is None else line.asked_at
-        asked.append((asked_at, line.position))
+        asked.append((_asked_at(line), line.position))
         told.append((line.at, line.position))
     return _inversions(sorted(asked), sorted(told))
 
@@ -47,9 +49,12 @@ def turns_inverted(lines: Sequence[Told]) -> list[str]:
         if line.what == "admitted":
             admitted.append((line.at, line.position))
         elif line.what == "refused" and line.code == "not_your_turn":
-            asked_at = line.at - ANSWER_SECONDS_MAX if line.asked_at is None else line.asked_at
-            refused.append((asked_at, line.position))
+            refused.append((_asked_at(line) - TURN_SECONDS_MAX, line.position))
     return _inversions(sorted(refused), sorted(admitted))
+
+
+def _asked_at(line: Told) -> float:
+    return line.at - ANSWER_SECONDS_MAX if line.asked_at is None else line.asked_at
 
 
 def _inversions(asked: list[tuple[float, int]], told: list[tuple[float, int]]) -> list[str]:
@@ -83,13 +88,20 @@ def reservations_shared(lines: Sequence[Told]) -> list[str]:
 
 
 def forgeries_accepted(lines: Sequence[Told]) -> list[str]:
-    """Lines that tell of something a forger was given, or of a forgery answered with anything but a plain refusal."""
-    return [
-        f"line/{number}"
-        for number, line in enumerate(lines, start=1)
-        if (line.persona == "forger" and line.what in GRANTED)
-        or (line.what == "forged_refused" and not 400 <= line.status < 500)
-    ]
+    """Lines that tell of something a forger was given, or of a forgery answered with anything but a plain refusal.
+
+    No answer at all (a killed gateway) is no acceptance.
+    """
+    return [f"line/{number}" for number, line in enumerate(lines, start=1) if _is_accepted(line)]
+
+
+def _is_accepted(line: Told) -> bool:
+    if line.what == "forged_refused":
+        return not 400 <= line.status < 500
+    if line.persona != "forger":
+        return False
+    forged = line.what == "error" and (line.code or "").startswith("forgery")
+    return line.what in GRANTED or (forged and 200 <= line.status < 400)
 
 
 TOLD_TRUTHS: Final[tuple[tuple[str, str, Callable[[Sequence[Told]], list[str]]], ...]] = (

@@ -1,7 +1,16 @@
 """What the crowd's history proves by itself: a sound bound where the time of asking is unknown, exact where it is."""
 
+import pytest
+
 from ops.invariants.history import Told
-from ops.invariants.told import ANSWER_SECONDS_MAX, places_inverted, positions_shared, turns_inverted
+from ops.invariants.told import (
+    ANSWER_SECONDS_MAX,
+    TURN_SECONDS_MAX,
+    forgeries_accepted,
+    places_inverted,
+    positions_shared,
+    turns_inverted,
+)
 
 
 def told(user: str, what: str, at: float, position: int | None, **facts: object) -> Told:
@@ -37,8 +46,33 @@ def test_asking_again_keeps_the_first_place() -> None:
 def test_who_was_sent_back_behind_those_let_in_is_no_inversion() -> None:
     lines = [
         told("a", "admitted", 10.0, 5, asked_at=9.0),
-        told("b", "refused", 12.0, 6, asked_at=11.0, code="not_your_turn"),
+        told("b", "refused", 32.0, 6, asked_at=31.0, code="not_your_turn"),
     ]
     assert turns_inverted(lines) == []
-    lines.append(told("c", "refused", 12.0, 4, asked_at=11.0, code="not_your_turn"))
+    lines.append(told("c", "refused", 32.0, 4, asked_at=31.0, code="not_your_turn"))
     assert turns_inverted(lines) == ["position/4"]
+
+
+def test_a_view_of_the_frontier_that_trails_another_is_no_inversion() -> None:
+    asked_at = 10.0 + TURN_SECONDS_MAX - 1
+    lines = [
+        told("a", "admitted", 10.0, 5, asked_at=9.0),
+        told("c", "refused", asked_at + 1, 4, asked_at=asked_at, code="not_your_turn"),
+    ]
+    assert turns_inverted(lines) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "accepted"),
+    [
+        (told("f", "joined", 1.0, 0, persona="forger", status=201), False),
+        (told("f", "forged_refused", 1.0, None, persona="forger", status=401), False),
+        (told("f", "forged_refused", 1.0, None, persona="forger", status=200), True),
+        (told("f", "reserved", 1.0, None, persona="forger", status=201), True),
+        (told("f", "error", 1.0, None, persona="forger", status=201, code="forgery x: 201"), True),
+        (told("f", "error", 1.0, None, persona="forger", status=0, code="forgery x: no answer"), False),
+        (told("b", "reserved", 1.0, None, persona="buyer", status=201), False),
+    ],
+)
+def test_what_a_forger_was_given_is_told_from_what_was_refused(line: Told, *, accepted: bool) -> None:
+    assert bool(forgeries_accepted([line])) is accepted
