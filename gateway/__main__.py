@@ -26,7 +26,7 @@ from kit.postgres import Postgres
 from kit.provider import ProviderClient, ProviderSettings, parse_webhook_secret
 from kit.reach import reach_postgres, reach_redis_role
 from kit.redis import RedisRoles
-from kit.settings import LogSettings, PostgresSettings, RedisSettings
+from kit.settings import LogSettings, PostgresSettings, RedisSettings, read_settings
 from kit.signing import Keyring
 from kit.web.health import Health, HealthServer
 from kit.web.serving import Door, listen, serve
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 async def main() -> None:
     """Serves until SIGTERM or SIGINT. Raises `StartRefused`."""
-    settings, probe_settings = GatewaySettings(), ProbeSettings()
+    settings, probe_settings = read_settings(GatewaySettings), read_settings(ProbeSettings)
     door = Door(
         "gateway",
         settings.host,
@@ -66,8 +66,8 @@ async def main() -> None:
 
 
 async def _reach() -> None:
-    redis_settings = RedisSettings()
-    await reach_postgres(PostgresSettings())
+    redis_settings = read_settings(RedisSettings)
+    await reach_postgres(read_settings(PostgresSettings))
     for role, url in {
         "QUEUE": redis_settings.redis_queue_url,
         "STOCK": redis_settings.redis_stock_url,
@@ -91,17 +91,17 @@ async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
     """The parts, connecting at their first use; closed in reverse at the end. Raises `StartRefused`."""
     clock = SystemClock()
     provider_settings, queueing_settings, flashsale_settings = (
-        ProviderSettings(),
-        QueueingSettings(),
-        FlashsaleSettings(),
+        read_settings(ProviderSettings),
+        read_settings(QueueingSettings),
+        read_settings(FlashsaleSettings),
     )
-    identities = Identities(IdentitySettings(), clock)
+    identities = Identities(read_settings(IdentitySettings), clock)
     keyring = Keyring.parse(queueing_settings.keys, variable="QUEUEING_KEYS")
     webhook_secret = parse_webhook_secret(provider_settings.webhook_secret)
     async with AsyncExitStack() as stack:
-        postgres = Postgres(PostgresSettings())
+        postgres = Postgres(read_settings(PostgresSettings))
         stack.push_async_callback(postgres.close)
-        redis = RedisRoles.connect(RedisSettings())
+        redis = RedisRoles.connect(read_settings(RedisSettings))
         stack.push_async_callback(redis.close)
         provider = ProviderClient(provider_settings)
         stack.push_async_callback(provider.close)
@@ -119,7 +119,7 @@ async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
             waiting_room=WaitingRoom(redis.queue, rooms, keyring, clock, queueing_settings),
             reservations=Reservations(postgres, redis.stock, redis.queue, book, clock, flashsale_settings),
             payments=Payments(postgres, provider, redis.queue, flashsale_settings, stock=redis.stock),
-            payouts=Payouts(postgres, provider, redis.queue, RewardsSettings()),
+            payouts=Payouts(postgres, provider, redis.queue, read_settings(RewardsSettings)),
             doorbells=doorbells,
             live=LiveRoom(postgres, doorbells, settings),
             webhook_secret=webhook_secret,
@@ -127,8 +127,8 @@ async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
 
 
 if __name__ == "__main__":
-    configure_logs("gateway", LogSettings())
     try:
+        configure_logs("gateway", read_settings(LogSettings))
         with suppress(KeyboardInterrupt):
             uvloop.run(main())
     except StartRefused as refused:

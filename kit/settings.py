@@ -1,12 +1,29 @@
 """Settings from the environment (and `.env`), one class a room, each with its own prefix."""
 
-from pydantic import Field
+from typing import TypeVar
+
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from kit.errors import StartRefused
+
+Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 def room_config(prefix: str) -> SettingsConfigDict:
     """The one way a room reads its settings: `PREFIX_NAME` variables, `.env` beneath them, unknown ones ignored."""
     return SettingsConfigDict(env_prefix=prefix, env_file=".env", extra="ignore", frozen=True)
+
+
+def read_settings(kind: type[Settings]) -> Settings:
+    """The settings of a process at its start. Raises `StartRefused`, naming the variable and what is wrong with it."""
+    try:
+        return kind()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = "".join(str(step) for step in first["loc"][:1])
+        variable = f"{kind.model_config.get('env_prefix', '')}{name}".upper()
+        raise StartRefused(f"{variable} cannot be read: {first['msg']}; correct or unset it.") from error
 
 
 class PostgresSettings(BaseSettings):

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 BODY_BYTES_MAX: Final = 16 * 1024  # the largest honest body is a webhook of about 1 KiB
 HEADER_BYTES_MAX: Final = 16 * 1024  # a token, a key and a browser's habits stay under 8 KiB
+# Of a refused body so much is read and thrown away: a socket closed on unread bytes resets, and the caller would see
+# no answer at all.
+DISCARD_BYTES_MAX: Final = 1024 * 1024
+DISCARD_SECONDS_MAX: Final = 2.0
 BODY_SECONDS_MAX: Final = 10.0  # 16 KiB over the worst phone line; whoever is slower is not a shopper
 
 
@@ -69,11 +73,26 @@ class RequestLimits:
                 return bytes(body)
 
     async def _refuse(self, code: str, bytes_max: int, scope: Scope, receive: Receive, send: Send) -> None:
+        if code == "body_too_large":
+            await _discard(receive)
         # What is still on its way is not read, so the connection cannot serve another request.
         answer = self._problems.answer(
             scope, code, facts={"bytes_max": bytes_max}, headers={"Connection": "close"}
         )
         await answer(scope, receive, send)
+
+
+async def _discard(receive: Receive) -> None:
+    size = 0
+    try:
+        async with asyncio.timeout(DISCARD_SECONDS_MAX):
+            while size <= DISCARD_BYTES_MAX:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return
 
 
 class _TooLarge(Exception):

@@ -25,10 +25,12 @@ from gateway.parts import Parts, running
 from gateway.settings import GatewaySettings
 from kit.clock import SystemClock
 from kit.doorbell import Doorbells
+from kit.embedded.ports import free_port
 from kit.identity import Identities, IdentitySettings
 from kit.postgres import Postgres
 from kit.provider import ProviderClient, ProviderSettings
-from kit.redis import RedisRoles
+from kit.redis import RedisRoles, connect
+from kit.settings import RedisSettings
 from kit.signing import Keyring
 from queueing.rooms import RoomPlan, open_room
 from queueing.service import RoomBoard, WaitingRoom
@@ -157,6 +159,19 @@ class Scene:
             if view.frontier >= view.issued:
                 return
         raise AssertionError("the frontier did not move")
+
+    @asynccontextmanager
+    async def queue_away(self) -> AsyncIterator[None]:
+        """The queue's Redis is away for joining and for the view of the rooms."""
+        settings = RedisSettings(redis_connect_seconds=0.5)
+        away = connect(f"redis://127.0.0.1:{free_port()}/0", settings, purpose="queue")
+        keyring = Keyring.parse(QUEUEING.keys, variable="QUEUEING_KEYS")
+        room = WaitingRoom(away, self.parts.rooms, keyring, self.parts.clock, QUEUEING)
+        object.__setattr__(self.parts, "waiting_room", room)
+        self.parts.rooms._queue = away
+        await self.parts.rooms.refresh()
+        yield
+        await away.aclose()
 
     def signed_in(self, user_id: str, **issue: Any) -> dict[str, str]:
         token = self.parts.identities.issue(self.user(user_id), **issue)

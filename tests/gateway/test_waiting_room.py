@@ -4,9 +4,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kit.embedded.ports import free_port
-from kit.redis import connect
-from kit.settings import RedisSettings
 from tests.gateway.scene import Scene, assert_problem
 
 
@@ -71,11 +68,14 @@ async def test_after_the_end_there_is_no_line_any_more(closed: Scene) -> None:
     assert_problem(answer, 410, "sale_over")
 
 
-async def test_a_queue_that_is_away_is_a_503_for_joining(scene: Scene) -> None:
-    settings = RedisSettings(redis_connect_seconds=0.5)
-    away = connect(f"redis://127.0.0.1:{free_port()}/0", settings, purpose="queue")
-    scene.parts.waiting_room._queue = away
-    answer = await scene.http.post(f"{scene.path}/tickets", headers=scene.signed_in("ann"))
-    assert_problem(answer, 503, "unavailable")
-    assert int(answer.headers["Retry-After"]) >= 1
-    await away.aclose()
+async def test_a_queue_that_is_away_is_a_503_for_joining_and_keeps_the_place(scene: Scene) -> None:
+    ticket = await scene.ticket("ann")
+    await scene.let_in()
+    async with scene.queue_away():
+        answer = await scene.http.post(f"{scene.path}/tickets", headers=scene.signed_in("ben"))
+        assert_problem(answer, 503, "unavailable")
+        assert int(answer.headers["Retry-After"]) >= 1
+        admitted = await scene.http.post(
+            f"{scene.path}/admissions", headers=scene.signed_in("ann"), json={"ticket": ticket}
+        )
+        assert admitted.status_code == 201
