@@ -22,7 +22,8 @@ class Bounds:
     grant_seconds: float = 600.0  # the provider may be away for minutes
     outbox_seconds: float = 120.0  # relay, worker restart and redelivery, with room to spare
     notice_seconds: float = 600.0  # the provider's webhook retries bear minutes without a gateway
-    trail_seconds: float = 10.0  # a claim whose commit fails comes back with the next repair
+    # A claim of a killed gateway comes back after 10 s, by a keeper that may need 10 to take over, with its next repair.
+    trail_seconds: float = 30.0
 
     @classmethod
     def closing(cls) -> "Bounds":
