@@ -12,7 +12,7 @@ from loadtests.crowd.visit import Over, Visit
 from loadtests.crowd.wire import Answer
 
 READMISSIONS_MAX: Final = 3  # an admission that ran out is asked for again, with the same ticket
-STAY_SECONDS_MAX: Final = 60.0
+STAY_SECONDS_MAX: Final = 180.0  # the last hold has long ended by then
 QUANTITY_WISHED_MAX: Final = 2
 
 
@@ -132,6 +132,7 @@ class Buying:
             position=self.visit.position,
             key=key,
         )
+        self.visit.holds()
         self.visit.scene.known_reservations.append(hold.reservation_id)
         return hold
 

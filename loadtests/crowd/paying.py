@@ -16,8 +16,9 @@ SHORT_HOLD_SECONDS: Final = 20.0
 EXPIRY_SECONDS: Final = 2.0  # the keeper ends holds once a second
 CONFIRM_SECONDS_MAX: Final = 40.0
 REWARD_SECONDS_MAX: Final = 40.0
-POLL_SECONDS: Final = (0.3, 0.5, 1.0, 2.0)  # then the last one again and again
-LATE_POLLS_MAX: Final = 8  # about twelve seconds: a notice that was delayed, and its answer
+POLL_SECONDS: Final = (0.5, 1.0, 2.0, 3.0)  # then the last one again and again
+LATE_SECONDS_MIN: Final = 8.0  # an ended hold is watched so long after the payment for what serves it
+SLOWER_THAN_SLOWEST: Final = 2.0  # and this much longer than the slowest confirmation that anybody saw
 NEW_PAYMENT_TRIES_MAX: Final = 8
 FINAL_REWARD_STATES: Final = frozenset({"paid", "blocked"})
 
@@ -95,7 +96,7 @@ class Paying:
 
     async def _confirmed(self) -> str:
         """The id of the reservation that the payment serves: the hold's own, or the one granted in its place."""
-        ends = time.monotonic() + CONFIRM_SECONDS_MAX
+        paid_at = time.monotonic()
         number = 0
         while True:
             await asyncio.sleep(_poll_seconds(number))
@@ -104,20 +105,29 @@ class Paying:
                 "reservation", "GET", f"/v1/reservations/{self.hold.reservation_id}"
             )
             state, again = answer.get("state"), answer.get("regranted_as")
+            waited = time.monotonic() - paid_at
             if state == "confirmed" or again:
+                self.visit.scene.slowest_confirmation_seconds = max(
+                    waited, self.visit.scene.slowest_confirmation_seconds
+                )
                 served = str(again or self.hold.reservation_id)
                 self.visit.told("confirmed", answer, reservation_id=served, sku=self.hold.sku)
                 return served
-            if state == "expired" and number >= LATE_POLLS_MAX:
+            if state == "expired" and waited > self._late_seconds():
                 # The unit went to someone else before the money came; that it goes back is the invariants' to judge.
                 self.visit.told(
                     "refused", answer, code="hold_expired", reservation_id=self.hold.reservation_id
                 )
                 raise Over("late_payment_unserved")
-            if time.monotonic() > ends:
+            if waited > CONFIRM_SECONDS_MAX:
                 break
         self.visit.fault("confirmation_missing", answer, reservation_id=self.hold.reservation_id)
         raise Over("paid_unconfirmed")
+
+    def _late_seconds(self) -> float:
+        slowest = self.visit.scene.slowest_confirmation_seconds
+        expected = self.visit.shopper.webhook_delay_ms / 1000 + SLOWER_THAN_SLOWEST * slowest
+        return min(max(LATE_SECONDS_MIN, expected), CONFIRM_SECONDS_MAX)
 
     async def _rewarded(self, reservation_id: str, watch: LiveWatch | None) -> str:
         """Follows the rewards of one reservation until each is final, or patience ends."""

@@ -65,6 +65,7 @@ class Scene:
     clock_ahead_seconds: float = 0.0  # the server's clock minus ours; deadlines are the server's
     unsettled: int = 0  # shoppers that may still give a unit back
     settled_at: float = 0.0
+    slowest_confirmation_seconds: float = 0.0
     live_watchers: int = 0
     arrived: int = 0
     ended: int = 0
@@ -77,6 +78,10 @@ class Scene:
 
     def server_now(self) -> float:
         return time.time() + self.clock_ahead_seconds
+
+    def unsettle(self) -> None:
+        """A shopper who only waited holds something now."""
+        self.unsettled += 1
 
     def settle(self) -> None:
         """One more shopper can give nothing back any more."""

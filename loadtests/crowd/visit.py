@@ -16,6 +16,7 @@ ADMIT_TRIES_MAX: Final = (
 )
 REFRESHES_MAX: Final = 8  # then even a refresher puts the phone down and lets the page wait
 REFRESH_SECONDS_MIN: Final = 1.5
+STAYERS_LOOK_SECONDS: Final = 2.0
 
 
 class Over(Exception):
@@ -38,7 +39,7 @@ class Visit:
         self.position = -1
         self.admission = ""
         self.admission_expires_at: str | None = None
-        self._settled = False
+        self._settled = shopper.stays  # who stays gives nothing back until it holds something
 
     async def send(
         self,
@@ -85,9 +86,15 @@ class Visit:
 
     def settle(self) -> None:
         """Says, once, that this shopper can give no unit back any more."""
-        if not self._settled and not self.shopper.stays:
+        if not self._settled:
             self._settled = True
             self.scene.settle()
+
+    def holds(self) -> None:
+        """Says that this shopper holds something, and may have to give it back."""
+        if self._settled:
+            self._settled = False
+            self.scene.unsettle()
 
     def leave_if(self, here: Exit) -> None:
         if self.shopper.exit_after is here:
@@ -123,12 +130,22 @@ class Visit:
         """Waits for the frontier, beside the board or, for refreshers, by asking again and again."""
         if self.shopper.persona is Persona.REFRESHER and await self._refresh():
             return
-        seen = await self.scene.board.turn(self.position, stays=self.shopper.stays)
+        seen = await self._turn()
         if seen is not Seen.TURN:
             self.told("left", None, code=f"saw_{seen.value}", position=self.position)
             raise Over("sale_over" if seen is Seen.ENDED else "sold_out")
         # Each phone polls on its own beat, so not all notice their turn at the same instant.
         await asyncio.sleep(self.scene.dice.uniform(0.0, self.scene.board.document.next_poll_seconds))
+
+    async def _turn(self) -> Seen:
+        while True:
+            try:
+                async with asyncio.timeout(STAYERS_LOOK_SECONDS if self.shopper.stays else None):
+                    return await self.scene.board.turn(self.position, stays=self.shopper.stays)
+            except TimeoutError:
+                # Who stays through "sold out" goes when nobody is left who could give something back.
+                if self.scene.board.document.state == "sold_out" and not self.scene.stock_may_return():
+                    return Seen.SOLD_OUT
 
     async def _refresh(self) -> bool:
         """Reloads document and place; whether the turn came meanwhile."""
