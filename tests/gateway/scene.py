@@ -30,7 +30,7 @@ from kit.identity import Identities, IdentitySettings
 from kit.postgres import Postgres
 from kit.provider import ProviderClient, ProviderSettings
 from kit.redis import RedisRoles, connect
-from kit.settings import RedisSettings
+from kit.settings import PostgresSettings, RedisSettings
 from kit.signing import Keyring
 from queueing.rooms import RoomPlan, open_room
 from queueing.service import RoomBoard, WaitingRoom
@@ -172,6 +172,15 @@ class Scene:
         await self.parts.rooms.refresh()
         yield
         await away.aclose()
+
+    @asynccontextmanager
+    async def postgres_away(self) -> AsyncIterator[None]:
+        """PostgreSQL is away for whatever the routes ask of it."""
+        away = Postgres(PostgresSettings(database_url=f"postgresql://me@127.0.0.1:{free_port()}/none"))
+        object.__setattr__(self.parts, "postgres", away)
+        self.parts.live._postgres = away
+        yield
+        await away.close()
 
     def signed_in(self, user_id: str, **issue: Any) -> dict[str, str]:
         token = self.parts.identities.issue(self.user(user_id), **issue)

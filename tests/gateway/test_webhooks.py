@@ -7,9 +7,6 @@ from uuid import uuid4
 import msgspec
 import pytest
 
-from kit.embedded.ports import free_port
-from kit.postgres import Postgres
-from kit.settings import PostgresSettings
 from tests.gateway.scene import SECRET, Scene, assert_problem, payment_notice, webhook_headers
 
 
@@ -103,9 +100,7 @@ async def test_bytes_that_are_no_text_are_refused(scene: Scene) -> None:
 
 
 async def test_what_cannot_be_stored_now_is_not_acknowledged(scene: Scene) -> None:
-    away = Postgres(PostgresSettings(database_url=f"postgresql://nobody@127.0.0.1:{free_port()}/none"))
-    object.__setattr__(scene.parts, "postgres", away)
-    answer = await scene.notify("payments", payment_notice(uuid4(), 1))
+    async with scene.postgres_away():
+        answer = await scene.notify("payments", payment_notice(uuid4(), 1))
     assert_problem(answer, 503, "unavailable")
     assert int(answer.headers["Retry-After"]) >= 1
-    await away.close()
