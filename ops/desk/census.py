@@ -91,14 +91,15 @@ async def _take_batch(
     for user_id in batch:
         if user_id in buyers:
             records = await read_records(session, user_id, now)
-            census.add(user_id, await gather(session, find_place, records, now_in, user_id))
+            facts = await gather(session, find_place, records, now_in, user_id, for_steps=False)
+            census.add(user_id, facts)
     # Whoever reserved nothing is known to the waiting room alone: no query each, and many at once.
     waiting = [user_id for user_id in batch if user_id not in buyers]
     for some in _batches(waiting, ASKED_AT_ONCE):
-        facts = await asyncio.gather(
+        found = await asyncio.gather(
             *(gather(session, find_place, no_records(now), now_in, user_id) for user_id in some)
         )
-        for user_id, each in zip(some, facts, strict=True):
+        for user_id, each in zip(some, found, strict=True):
             census.add(user_id, each)
 
 

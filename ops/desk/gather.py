@@ -76,15 +76,25 @@ async def read_sales_now(session: ReadSession, sales: Sequence[SaleFacts]) -> li
 
 
 async def gather(
-    session: ReadSession, find_place: PlaceFinder, records: Records, now_in: SaleNow, user_id: str
+    session: ReadSession,
+    find_place: PlaceFinder,
+    records: Records,
+    now_in: SaleNow,
+    user_id: str,
+    *,
+    for_steps: bool = True,
 ) -> ShopperFacts:
-    """The facts of one shopper in one sale. A waiting room that is away is a fact, not an error."""
+    """The facts of one shopper in one sale. A waiting room that is away is a fact, not an error.
+
+    Without `for_steps` what no verdict asks for is not read: notices and attempts.
+    """
     sale_id = now_in.sale.sale_id
     holds = [r for r in records.reservations if r.sale_id == sale_id]
     here = {hold.reservation_id for hold in holds}
     charges = [payment for payment in records.payments if payment.reservation_id in here]
     rewards = [reward for reward in records.rewards if reward.sale_id == sale_id]
-    payment_ids, grant_ids = [c.payment_id for c in charges], [r.grant_id for r in rewards]
+    payment_ids = [charge.payment_id for charge in charges if for_steps]
+    grant_ids = [reward.grant_id for reward in rewards if for_steps]
     return ShopperFacts(
         sale=_window(now_in.sale),
         now=records.now,
