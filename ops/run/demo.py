@@ -8,7 +8,9 @@ from typing import Final
 from flashsale.sales import ItemPlan
 from ops.planning.salefile import SaleFile
 
-HOLD_SECONDS: Final = 12  # so short that units of those who do not pay come back while people still look
+# Time enough to pay on a busy laptop, and no longer than the crowd is ready to wait for the end of a hold: so units of
+# those who do not pay come back while people still look.
+HOLD_SECONDS: Final = 20
 OPEN_SECONDS: Final = 1800
 RATE_PER_SECOND_MAX: Final = 60  # slow enough that a crowd can be seen waiting
 
