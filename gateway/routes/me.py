@@ -14,11 +14,21 @@ from rewards.grants import list_rewards
 router = APIRouter(prefix="/v1/me", tags=["me"])
 
 EVENT_STREAM: Final = "text/event-stream"
+# One event, as its fields on the wire (OpenAPI 3.2, 4.14.4).
+_EVENT: Final = {
+    "type": "object",
+    "properties": {
+        "event": {"type": "string", "enum": ["snapshot", "won", "paid", "reward_sent"]},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+        "retry": {"type": "integer", "minimum": 0},
+    },
+}
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "Server-Sent Events: `snapshot` (reservations and rewards as they are), then `won` and `paid` "
         "(a reservation), `reward_sent` (a reward). Each has an id to resume with (Last-Event-ID).",
-        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+        "content": {EVENT_STREAM: {"schema": _EVENT}},
     }
 }
 
@@ -42,7 +52,7 @@ async def my_rewards(user: User, parts: PartsOf) -> RewardsAnswer:
 @router.get(
     "/events",
     response_class=StreamingResponse,
-    responses={**answers(*FOR_USER, "too_many_streams", "unavailable"), **_STREAM},
+    responses={**answers(*FOR_USER, "invalid_request", "too_many_streams", "unavailable"), **_STREAM},
 )
 async def my_events(
     user: User,
