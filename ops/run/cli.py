@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from kit.clock import SystemClock
 from kit.errors import StartRefused
 from ops.planning.language import terminal_language
 from ops.run.course import Course
@@ -25,7 +27,7 @@ from ops.run.system import System
 
 EXIT_NOT_HELD: Final = 1
 EXIT_INTERRUPTED: Final = 130
-SEED_MODULUS: Final = 100_000_000
+SEEDS: Final = 100_000_000  # every run has a crowd of its own
 REPORT_COLUMNS: Final = 140  # where no terminal says how wide it is
 
 
@@ -67,7 +69,7 @@ def run(
         kill=None if kill is None else str(kill),
         kill_after_seconds=kill_after_seconds,
         faults=faults,
-        seed=int(time.time()) % SEED_MODULUS,
+        seed=secrets.randbelow(SEEDS),
         sale_file=sale_file,
         ports=Ports(),
     )
@@ -82,7 +84,7 @@ def _run(plan: RunPlan, show: Show, began: float) -> int:
     try:
         with _sigterm_as_interrupt(), System(plan, show.step) as running:
             try:
-                course = Course(plan, running, show, began)
+                course = Course(plan, running, show, SystemClock(), began)
                 report = asyncio.run(course.run())
                 print_report(show.console, show.language, plan, report)
                 if not plan.once:

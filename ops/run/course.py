@@ -6,11 +6,12 @@ import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import httpx
 
+from kit.clock import Clock
 from kit.errors import DomainError
 from ops.desk.census import judge_shoppers
 from ops.desk.places import place_finder
@@ -42,6 +43,7 @@ class Course:
     plan: RunPlan
     running: Running
     show: Show
+    clock: Clock
     began: float
     sale_id: str = ""
     durations: dict[str, float] = field(default_factory=dict)
@@ -94,7 +96,7 @@ class Course:
         return found
 
     async def _apply_sale(self, stores: Stores) -> datetime:
-        now = datetime.now(UTC)
+        now = self.clock.now()
         opens_at = now + timedelta(seconds=self.plan.opens_in_seconds)
         sale_file = parse(self.plan.sale_file.read_text(encoding="utf-8"))
         self.sale_id = f"demo-{now:%m%d-%H%M%S}-{secrets.token_hex(3)}"
@@ -119,7 +121,7 @@ class Course:
         return exit_code, None if striking is None else await striking
 
     async def _strike(self, stores: Stores, opens_at: datetime) -> Struck:
-        wait = (opens_at - datetime.now(UTC)).total_seconds() + self.plan.kill_after_seconds
+        wait = (opens_at - self.clock.now()).total_seconds() + self.plan.kill_after_seconds
         await asyncio.sleep(max(0.0, wait))
         return await strike(self.plan, self.running.supervisor, stores.postgres, self.show.line)
 
