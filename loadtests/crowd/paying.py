@@ -152,7 +152,8 @@ class Paying:
             if time.monotonic() > ends:
                 # Not a fault by itself: a sale may promise none; a promise that is late is the invariants' to judge.
                 return "reward_pending" if mine else "confirmed"
-        if watch is not None and not await watch.told_all(told):
+        sent = {reward["grant_id"] for reward in mine if reward.get("state") == "paid"}
+        if watch is not None and not await watch.told_all(sent):
             self.visit.scene.figures.errors["live_notice_missing"] += 1
         return "rewarded"
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,17 +19,18 @@ from loadtests.crowd.wire import Wire
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
+def scene(tmp_path: Path) -> Iterator[Scene]:
     figures = Figures()
     wire = Wire("http://nowhere.invalid", figures, seed=1)
-    return Scene(
-        wire=wire,
-        history=History(tmp_path / "history.jsonl"),
-        figures=figures,
-        board=QueueBoard(wire, "sale"),
-        sale=SaleView("sale", 0.0, 1.0, (Offer("lamp", 1),)),
-        seed=1,
-    )
+    with History(tmp_path / "history.jsonl") as history:
+        yield Scene(
+            wire=wire,
+            history=history,
+            figures=figures,
+            board=QueueBoard(wire, "sale"),
+            sale=SaleView("sale", 0.0, 1.0, (Offer("lamp", 1),)),
+            seed=1,
+        )
 
 
 @pytest.fixture
