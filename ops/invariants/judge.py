@@ -41,16 +41,17 @@ async def judge(
     history: Path | None = None,
     *,
     sale_id: str | None = None,
-    audit_ids: Sequence[UUID] | None = None,
+    audit_ids: Sequence[UUID] = (),
     bounds: Bounds | None = None,
     looks: int = LOOKS,
 ) -> list[Row]:
-    """One row a truth, in a fixed order; `sale_id` None judges every sale.
+    """One row a truth, in a fixed order; `sale_id` None judges every sale. `audit_ids` are those that answers of the
+    desk carried.
 
     Raises nothing of a store that is away: what it would have shown is a row without a value that does not hold.
     """
     case = _Case(postgres, book, history, looks)
-    given = {"sale_id": sale_id, "audit_ids": None if audit_ids is None else list(audit_ids)}
+    given = {"sale_id": sale_id, "audit_ids": list(audit_ids)}
     rows = [
         await case.judge_truth(truth, bounds or Bounds(), given)
         for truth in TRUTHS

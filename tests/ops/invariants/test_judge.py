@@ -1,6 +1,6 @@
 """Every truth holds where all went well, and each can fail: its violation is planted and its row seen not to hold."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -87,6 +87,7 @@ PLANTED_ROWS = [
     ("rewards_told_truly", SET_GRANT.format("state = 'promised'")),
     ("rewards_told_truly", SET_GRANT.format("user_id = 'somebody-else'")),
     ("staff_reads_audited", "DELETE FROM ops.audit WHERE entry_id = :audit"),
+    ("staff_reads_audited", "UPDATE ops.audit SET actor = '' WHERE entry_id = :audit"),
 ]  # fmt: skip
 
 
@@ -144,6 +145,13 @@ PLANTED_EVIDENCE = [
 
 # Planted by tests of their own.
 PLANTED_ELSEWHERE = {"ledger_append_only", STOCK_TRUTH[0], QUEUE_TRUTH[0]}
+
+
+@pytest.fixture(autouse=True)
+async def mended(scene: Scene) -> AsyncIterator[None]:
+    """The audit belongs to no sale: what is planted there must not stay."""
+    yield
+    await scene.plant("UPDATE ops.audit SET actor = 'agent-7' WHERE entry_id = :audit")
 
 
 async def test_every_truth_holds_where_everything_went_well(scene: Scene) -> None:
