@@ -47,7 +47,7 @@ export class Gateway {
     let answer;
     let content = null;
     try {
-      answer = await fetch(path, { ...options, signal: AbortSignal.timeout(ANSWER_SECONDS_MAX * 1000) });
+      answer = await fetch(path, { ...options, signal: AbortSignal.timeout?.(ANSWER_SECONDS_MAX * 1000) });
       const text = await answer.text();
       if (text) content = JSON.parse(text);
     } catch {

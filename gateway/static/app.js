@@ -12,9 +12,9 @@ import { leadingReservation, unitsLeft } from "./stage.js";
 import { chooseLanguage } from "./texts.js";
 import { View } from "./view.js";
 
-const HIDDEN_SECONDS_MAX = 60; // a phone in the pocket gives its stream back; Last-Event-ID catches up later
+const HIDDEN_SECONDS_MAX = 60; // a phone in the pocket gives its stream back
 const SURE_SECONDS = 4;
-const LAPSE_CHECK_BEATS = 3; // how often a hold whose time is up is looked at until it has ended
+const LAPSE_CHECK_BEATS = 3; // a hold whose time is up is looked at until it has ended
 
 let language = recall("language") ?? chooseLanguage(navigator.languages);
 let hiddenAt = 0;
@@ -44,7 +44,7 @@ async function openSale() {
   notices.close();
   await shop.open(new URLSearchParams(location.search).get("sale"));
   const { bought, intent, ticket } = shop.memory.facts;
-  // Who waits in line has no rows yet, and a crowd that reloads must not read the database.
+  // Who waits has no rows yet, and a crowd that reloads must not read the database.
   if (bought || intent || !ticket) await purchase.refreshMine();
   if (shop.reservations.length) notices.open();
   purchase.settleIntent();
@@ -108,6 +108,7 @@ document.addEventListener("click", follow);
 document.addEventListener("visibilitychange", comeAndGo);
 addEventListener("popstate", openSale);
 addEventListener("online", () => shop.lookNow());
+addEventListener("offline", () => shop.fail({ status: 0 }));
 // Back by the browser's own button, the page wakes as it was and must look again.
 addEventListener("pageshow", (event) => event.persisted && purchase.refreshMine());
 

@@ -27,7 +27,7 @@ export class SaleMemory {
   }
 
   put(changes) {
-    Object.assign(this.facts, changes);
+    Object.assign(this.facts, recall(this.name), changes); // another tab may have written
     keep(this.name, this.facts);
   }
 }

@@ -1,5 +1,5 @@
-// Live notices: Server-Sent Events over fetch, since EventSource cannot carry an Authorization header. Reconnects with
-// Last-Event-ID, so that nothing told while the phone was asleep is missed.
+// Live notices: Server-Sent Events over fetch, since EventSource cannot carry an Authorization header. Last-Event-ID
+// brings what was told while the phone slept.
 
 import { retryDelay } from "./line.js";
 
@@ -39,8 +39,8 @@ export class Notices {
     };
     heard();
     try {
-      const headers = this.gateway.headers({ Accept: "text/event-stream", ...(this.#lastId && { "Last-Event-ID": this.#lastId }) });
-      const answer = await fetch("/v1/me/events", { headers, signal: AbortSignal.any([stopped, silence.signal]), cache: "no-store" });
+      const headers = this.gateway.headers(this.#lastId && { "Last-Event-ID": this.#lastId });
+      const answer = await fetch("/v1/me/events", { headers, signal: AbortSignal.any?.([stopped, silence.signal]) ?? stopped, cache: "no-store" });
       if (!answer.ok) return this.#refused(answer);
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";

@@ -1,5 +1,3 @@
-// The few strokes that painting takes.
-
 export const $ = (id) => document.getElementById(id);
 
 export function put(element, text) {

@@ -6,7 +6,7 @@ import { pollDelay, retryDelay } from "./line.js";
 import { SaleMemory, claimsOf, keep, recall } from "./memory.js";
 import { stageOf } from "./stage.js";
 
-// Where the queue matters no longer, looking seldom is enough.
+// Here the queue matters little.
 const SETTLED = ["held", "paying", "confirmed", "ended", "limit"];
 const ADMISSION_SECONDS_MIN = 2; // with less left it would not survive the way to the gateway
 

@@ -1,4 +1,4 @@
-// Where the shopper stands: one stage, from facts alone. The page shows one sentence and one next step for each.
+// Where the shopper stands: one stage, from facts alone.
 
 import { mayEnter } from "./line.js";
 

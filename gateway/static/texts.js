@@ -70,7 +70,7 @@ const STAGES = {
   waitingPaused: [["暂停放行", "你的号还在，恢复后接着走，不用重新排队。"], ["The line is paused", "Your number is safe; no need to join again."]],
   admitting: [["轮到你了", "正在为你开门…"], ["It is your turn", "Opening the door for you…"]],
   turn: [["轮到你了", "选好商品，点“立即抢购”。"], ["It is your turn", "Choose an item and tap “Buy now”."]],
-  turn_again: [["还可以再抢", "上一份没有付款，已经放回。有货就能再抢。"], ["You can try again", "The last one was not paid and went back. While stock lasts, buy again."]],
+  turn_again: [["还可以再抢", "上一份没按时付款，已放回，已付的会退。有货就能再抢。"], ["You can try again", "The last one was not paid in time; late money is refunded. Buy again while stock lasts."]],
   buying: [["正在为你下单", "正在等确认，不会重复下单。"], ["Placing your order", "Waiting for the confirmation; it cannot be ordered twice."]],
   held: [["已为你留住", "请在倒计时结束前付款，过时会放回。"], ["Held for you", "Pay before the countdown ends, or it goes back."]],
   paying: [["正在等付款结果", "付完款几秒内就会显示。还没付？回到付款页。"], ["Waiting for your payment", "Once paid, it shows within seconds. Not paid? Go back and pay."]],

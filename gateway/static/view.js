@@ -47,6 +47,7 @@ export class View {
     const focused = document.activeElement;
     const opens = shop.sale && moment(shop.sale.opens_at, language);
     const [headline, sentence] = tell(language, this.#words(stage), { opens });
+    if (document.body.dataset.stage !== stage) scrollTo(0, 0);
     document.body.dataset.stage = stage;
     put($("headline"), headline);
     put($("sentence"), sentence);
@@ -56,7 +57,7 @@ export class View {
     this.#paintDock(stage, lead);
     this.#announce(stage, [headline, sentence]);
     // What was focused has gone with its stage: the new headline is where the story goes on.
-    if (focused !== document.body && !focused.checkVisibility()) $("headline").focus({ preventScroll: true });
+    if (focused !== document.body && !focused.offsetParent) $("headline").focus({ preventScroll: true });
   }
 
   /** Some stages say more than one thing. */

@@ -1,8 +1,10 @@
 """A shopper with a phone, as the tests drive one, and the sale files they shop in."""
 
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Any, Final, Self
 
+import httpx
 from playwright.sync_api import Browser, Page
 
 from tests.system import System
@@ -56,8 +58,8 @@ rewards:
   - id: early-cash
     kind: cash
     amount_minor: 888
-    first_n: 5
-    budget_minor: 4440
+    first_n: 2
+    budget_minor: 1776
 """
 
 
@@ -93,6 +95,16 @@ class Shopper:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("console", lambda message: self._hear(message.text))
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.context.close()
+        if error is None:
+            assert self.complaints == []
+
     def _hear(self, text: str) -> None:
         # A refusal that the page expects is an "error" to the browser's console, and no fault.
         if "Failed to load resource" not in text:
@@ -105,6 +117,13 @@ class Shopper:
         """As the shop's app opens the page: with a token in the fragment."""
         token = self._system.sign_in(self.user_id)
         self.page.goto(f"{self._system.gateway_url}/?sale={sale_id}#token={token}")
+
+    def enter(self, sale_id: str) -> None:
+        """Comes with a token, joins, and waits for the turn."""
+        self.open_signed_in(sale_id)
+        self.reach("door")
+        self.act()
+        self.reach("turn")
 
     def reach(self, stage: str) -> None:
         """Waits until the page is in `stage`."""
@@ -129,6 +148,17 @@ class Shopper:
         self.act()
         self.page.click("#succeed")
         self.page.wait_for_url(f"{self._system.gateway_url}/**")
+
+    def wait_for_rewards(self, number: int) -> None:
+        """Waits until so many rewards have been paid."""
+        self.page.locator('#rewards-list [data-state="paid"]').nth(number - 1).wait_for()
+
+    def reservations(self) -> list[dict[str, Any]]:
+        """What the gateway knows, whatever the page shows."""
+        headers = {"Authorization": f"Bearer {self._system.sign_in(self.user_id)}"}
+        answer = httpx.get(f"{self._system.gateway_url}/v1/me/reservations", headers=headers, timeout=10)
+        found: list[dict[str, Any]] = answer.raise_for_status().json()["reservations"]
+        return found
 
     def photograph(self, folder: Path, name: str) -> None:
         self.page.wait_for_timeout(300)  # the gate's leaves are on their way
