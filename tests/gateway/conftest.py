@@ -1,3 +1,5 @@
+"""The door of a test: the real app on real stores, with a sale that is open and tokens for it."""
+
 from collections.abc import AsyncIterator
 
 import pytest
