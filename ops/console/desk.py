@@ -6,16 +6,17 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from kit.errors import DomainError
 from kit.ids import SLUG_PATTERN, USER_ID_PATTERN
-from kit.postgres import Postgres
+from kit.postgres import Postgres, WriteSession
 from kit.web.languages import Language, preferred_language
 from ops.console.metrics import DESK_ANSWERS
 from ops.console.problems import answers
 from ops.desk.audit import Viewer
 from ops.desk.errors import SearchUnclear
-from ops.desk.service import Desk
+from ops.desk.service import Desk, Found
 from ops.desk.view import SearchShown, ShopperShown, show, show_found
 
 ROLES: Final = frozenset({"cs_agent", "cs_lead", "lead", "auditor"})
@@ -33,9 +34,25 @@ _EVERY: Final = (
 )
 
 UserId = Annotated[str, Path(pattern=USER_ID_PATTERN, description="The shopper's user id.")]
-SaleId = Annotated[str | None, Query(pattern=SLUG_PATTERN, description="Only this sale.")]
-Phone = Annotated[str | None, Query(pattern=PHONE_PATTERN, description="The whole phone number.")]
-ReservationId = Annotated[UUID | None, Query(description="The whole reservation id.")]
+
+
+class UserQuery(BaseModel):
+    """What a lookup may ask beside the user. An unknown parameter is refused: ignored, it would widen the answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sale_id: str | None = Field(default=None, pattern=SLUG_PATTERN, description="Only this sale.")
+
+
+class SearchQuery(BaseModel):
+    """What a search goes by: exactly one of the two."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    phone: str | None = Field(default=None, pattern=PHONE_PATTERN, description="The whole phone number.")
+    reservation_id: UUID | None = Field(default=None, description="The whole reservation id.")
+
+
 Languages = Annotated[str | None, Header(alias="accept-language")]
 
 
@@ -48,35 +65,37 @@ def desk_routes(postgres: Postgres, desk: Desk, viewer: Callable[..., Viewer]) -
         response: Response,
         user: UserId,
         who: Annotated[Viewer, Depends(viewer)],
-        sale_id: SaleId = None,
+        query: Annotated[UserQuery, Query()],
         accept_language: Languages = None,
     ) -> ShopperShown:
         """One state and one reason of a shopper in each sale that concerns them, with every step and its time."""
         with _counted("user"):
             async with postgres.unit_of_work() as session:
-                answer = await desk.look_up(session, who, user, sale_id=sale_id)
+                answer = await desk.look_up(session, who, user, sale_id=query.sale_id)
         return show(answer, _private(response, accept_language))
 
     @routes.get("/search", responses=answers("reservation_unknown", "search_unclear", *_EVERY))
     async def search(
         response: Response,
         who: Annotated[Viewer, Depends(viewer)],
-        phone: Phone = None,
-        reservation_id: ReservationId = None,
+        query: Annotated[SearchQuery, Query()],
         accept_language: Languages = None,
     ) -> SearchShown:
         """Shoppers by exactly this phone, or by a reservation of theirs."""
         with _counted("search"):
             async with postgres.unit_of_work() as session:
-                if phone is not None and reservation_id is None:
-                    found = await desk.search_phone(session, who, phone)
-                elif reservation_id is not None and phone is None:
-                    found = await desk.search_reservation(session, who, reservation_id)
-                else:
-                    raise SearchUnclear
+                found = await _search(desk, session, who, query)
         return show_found(found, _private(response, accept_language))
 
     return routes
+
+
+async def _search(desk: Desk, session: WriteSession, who: Viewer, query: SearchQuery) -> Found:
+    if query.phone is not None and query.reservation_id is None:
+        return await desk.search_phone(session, who, query.phone)
+    if query.reservation_id is not None and query.phone is None:
+        return await desk.search_reservation(session, who, query.reservation_id)
+    raise SearchUnclear
 
 
 def _private(response: Response, accept_language: str | None) -> Language:
