@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +21,7 @@ from kit.embedded import ServerUrls
 from kit.embedded.ports import free_port
 from kit.postgres import Postgres
 from kit.settings import PostgresSettings
-from ops.planning.salefile import apply, parse
+from ops.planning.salefile import SaleFile, apply, parse
 
 MODULES: Final = {
     "simulator": "ops.simulator",
@@ -107,7 +106,7 @@ class System:
             time.sleep(0.1)
         return facts
 
-    async def _apply(self, sale_file: object) -> SaleFacts:
+    async def _apply(self, sale_file: SaleFile) -> SaleFacts:
         postgres = Postgres(PostgresSettings(database_url=self._servers.database))
         try:
             async with postgres.unit_of_work() as session:
@@ -138,10 +137,10 @@ class System:
                 process.kill()
                 process.wait()
 
-    def _shared_environment(self, gateway: int, simulator: int) -> Mapping[str, str]:
+    def _shared_environment(self, gateway: int, simulator: int) -> dict[str, str]:
         webhook_key = base64.b64encode(secrets.token_bytes(32)).decode()
         return (
-            dict(os.environ)
+            dict[str, str](os.environ)
             | self._servers.as_environment()
             | {
                 "IDENTITY_KEYS": f"test:{secrets.token_hex(32)}",

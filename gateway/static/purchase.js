@@ -31,7 +31,7 @@ export class Purchase {
     return this.#once(() => (this.shop.user ? this.#takeTicket() : this.askWho()));
   }
 
-  /** Where the local issuer is absent, the token must come from the app. */
+  /** Without a local issuer the token must come from the app. */
   async askWho(note = null) {
     const probe = await fetch("/v1/local/sign-in", { method: "OPTIONS" }).catch(() => ({}));
     this.shop.change({ signIn: probe.status === 404 ? "sign_in_app" : "sign_in", note });

@@ -125,7 +125,8 @@ export class Shop {
       this.#etag = headers.get("ETag");
       this.clock.learn(content.server_time, Number(headers.get("Age")));
     }
-    this.change({ trouble: null });
+    // A purchase under way has a trouble of its own.
+    this.change(this.memory.facts.intent ? {} : { trouble: null });
   }
 
   #pause(seconds) {

@@ -5,12 +5,15 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from tests.system import System
 
 STAGE_SECONDS_MAX: Final = 45  # the slowest way to any stage here, on a busy machine
-PHONES: Final = {"zh-CN": {"width": 360, "height": 740}, "en": {"width": 390, "height": 844}}
+PHONES: Final[dict[str, ViewportSize]] = {
+    "zh-CN": {"width": 360, "height": 740},
+    "en": {"width": 390, "height": 844},
+}
 
 SALE: Final = """
 sale:
