@@ -10,8 +10,11 @@ from typing import Final
 import structlog
 from asyncpg.exceptions import (
     CannotConnectNowError,
+    DeadlockDetectedError,
+    LockNotAvailableError,
     PostgresConnectionError,
     QueryCanceledError,
+    SerializationError,
     TooManyConnectionsError,
 )
 from sqlalchemy import text
@@ -24,9 +27,13 @@ from kit.settings import PostgresSettings
 
 log = structlog.get_logger()
 
+# What says "not now" rather than "no". A deadlock's victim was rolled back whole: asked again, it goes through.
 _AWAY: Final = (
     CannotConnectNowError,
+    DeadlockDetectedError,
+    LockNotAvailableError,
     PostgresConnectionError,
+    SerializationError,
     TooManyConnectionsError,
     QueryCanceledError,
     OSError,

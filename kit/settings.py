@@ -1,6 +1,6 @@
 """Settings from the environment (and `.env`), one class a room, each with its own prefix."""
 
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -61,4 +61,4 @@ class LogSettings(BaseSettings):
 
     model_config = room_config("LOG_")
 
-    level: str = "INFO"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"

@@ -1,5 +1,7 @@
 """One unit of work a request: committed at the edge, rolled back as a whole, read-only where it says so."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -48,3 +50,20 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
         async with away.read() as session:
             await session.execute(text("SELECT 1"))
     await away.close()
+
+
+async def test_the_victim_of_a_deadlock_is_told_to_try_again_and_the_other_goes_through(
+    postgres: Postgres,
+) -> None:
+    both_hold_one = asyncio.Barrier(2)
+    lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 7))")
+
+    async def take(first: str, second: str) -> str:
+        async with postgres.unit_of_work() as session:
+            await session.execute(lock, {"name": first})
+            await both_hold_one.wait()
+            await session.execute(lock, {"name": second})
+        return "through"
+
+    ends = await asyncio.gather(take("a", "b"), take("b", "a"), return_exceptions=True)
+    assert sorted(type(end).__name__ for end in ends) == ["Unavailable", "str"]
