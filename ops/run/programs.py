@@ -2,8 +2,10 @@
 
 import base64
 import secrets
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from ops.run.plan import RunPlan
@@ -11,7 +13,6 @@ from ops.run.plan import RunPlan
 FOLDER_MARK: Final = (
     "FLOODGATE_RUN"  # in every process of a run: the run's folder, by which leftovers are known
 )
-SETTINGS_PREFIXES: Final = ("POSTGRES_", "REDIS_", "FLASHSALE_", "QUEUEING_", "REWARDS_", "GATEWAY_", "LOG_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ def shared_environment(plan: RunPlan, servers: Mapping[str, str]) -> dict[str, s
         "SIMULATOR_PORT": str(ports.simulator_port),
         "SIMULATOR_WEBHOOK_URL": plan.gateway_url,
         "SIMULATOR_GATEWAY_ORIGIN": plan.gateway_url,
-        "SIMULATOR_BOOK": str((plan.folder / "provider-book.sqlite").resolve()),
+        "SIMULATOR_BOOK": str(book_file(plan.folder, servers.get("DATABASE_URL", "")).resolve()),
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def book_file(folder: Path, database_url: str) -> Path:
+    """Where the provider keeps its book: one a database, for each is judged by the other."""
+    return folder / "servers" / f"provider-book-{zlib.crc32(database_url.encode()):08x}.sqlite"

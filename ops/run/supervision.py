@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -169,6 +170,9 @@ class Supervisor:
         if self._process is None:
             return
         self.states()
+        # Told to end, supervisord stops one process after the other; so all are told first, at once.
+        with suppress(OSError, Fault), ServerProxy("http://floodgate", transport=self._transport()) as proxy:
+            proxy.supervisor.stopAllProcesses(False)
         self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS_MAX)

@@ -18,7 +18,7 @@ from ops.migrate import migrate
 from ops.run.plan import RunPlan
 from ops.run.programs import PROGRAMS, Program, shared_environment
 from ops.run.reaching import reach_named_servers
-from ops.run.supervision import Supervisor, end_leftovers
+from ops.run.supervision import Supervisor, end_leftovers, marked
 
 READY_SECONDS_MAX: Final = 60.0  # two cores import six Python processes at once
 OPEN_FILES: Final = 65_536  # a crowd of twenty thousand needs more than the usual 1,024
@@ -63,6 +63,8 @@ class System:
     def _start(self) -> Running:
         plan = self._plan
         reach_named_servers()
+        if not marked(plan.folder):  # else a leftover of our own holds them, and is ended below
+            plan.ports.refuse_taken()
         servers = Servers(plan.folder / "servers")
         self._say("servers")
         urls = self._stack.enter_context(servers)

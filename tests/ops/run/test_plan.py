@@ -1,11 +1,12 @@
 """What a run is asked to do, and the ports it needs."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from kit.errors import StartRefused
-from ops.run.programs import FOLDER_MARK, PROGRAMS, shared_environment
+from ops.run.programs import FOLDER_MARK, PROGRAMS, book_file, shared_environment
 from tests.ops.run.conftest import MakePlan
 
 
@@ -51,3 +52,10 @@ def test_every_run_has_secrets_of_its_own(make_plan: MakePlan) -> None:
 def test_every_program_has_a_probe_port_of_its_own_and_two_of_them_are_keepers() -> None:
     assert sorted(program.place for program in PROGRAMS) == list(range(6))
     assert sum(program.module == "ops.keeper" for program in PROGRAMS) == 2
+
+
+def test_every_database_has_a_providers_book_of_its_own_that_stays_the_same(tmp_path: Path) -> None:
+    first, again, other = (
+        book_file(tmp_path, url) for url in ("postgresql://a/x",) * 2 + ("postgresql://a/y",)
+    )
+    assert first == again != other
