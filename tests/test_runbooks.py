@@ -39,7 +39,7 @@ def test_metrics_settings_and_log_events_of_a_runbook_exist(page: Path) -> None:
     code = source()
     for metric in set(re.findall(r"floodgate_\w+", words)):
         assert f'"{metric}"' in code, metric
-    for event in set(re.findall(r"`((?:duty|stock|queue|payout)_\w+)`", words)) - {"payout_id"}:
+    for event in set(re.findall(r"`((?:duty|stock|queue|payout|actor)_\w+)`", words)) - {"payout_id"}:
         assert f'"{event}"' in code, event
     for setting in set(re.findall(r"`(?:FLASHSALE|POSTGRES)_\w+`", words)):
         name = setting.strip("`").removeprefix("FLASHSALE_").lower()
