@@ -169,9 +169,9 @@ def _meant_field(error: InvalidInput) -> dict[Language, list[dict[str, str]]]:
 def _http(problems: Problems, app: FastAPI, request: Request, error: HTTPException) -> Response:
     headers = dict(error.headers or {})
     if error.status_code == 405:
-        headers["Allow"] = ", ".join(allowed_methods(app, request.scope["path"])) or headers.get(
-            "Allow", "GET"
-        )
+        # The router names the methods of one route alone; what the document leaves out (pages) it still knows.
+        named = headers.get("Allow", "GET").split(", ")
+        headers["Allow"] = ", ".join(allowed_methods(app, request.scope["path"]) or sorted(named))
     code = _CODE_OF_STATUS.get(error.status_code)
     if code is None:
         code = "internal" if error.status_code >= 500 else "bad_request"

@@ -1,6 +1,7 @@
 """Whatever a body or an address looks like, the answer is in contract, and never a 500."""
 
 from collections.abc import AsyncIterator, Iterator
+from itertools import product
 from uuid import uuid4
 
 import httpx
@@ -20,43 +21,42 @@ def paths(scene: Scene) -> list[tuple[str, dict[str, str]]]:
     ]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"{",
-        b"",
-        b"{'ticket': 'a'}",
-        b'{"ticket": NaN}',
-        b'{"ticket": Infinity}',
-        b'{"ticket": "\xff"}',
-        b'{"ticket": "\\ud800"}',
-        b"\xef\xbb\xbf{}",
-        b"[" * 8000,
-        b'{"ticket": "a"} trailing',
-        b"\x00",
-    ],
+NO_JSON = (
+    b"{",
+    b"{'ticket': 'a'}",
+    b'{"ticket": NaN}',
+    b'{"ticket": Infinity}',
+    b'{"ticket": "\xff"}',
+    b'{"ticket": "\\ud800"}',
+    b"\xef\xbb\xbf{}",
+    b"[" * 8000,
+    b'{"ticket": "a"} trailing',
+    b"\x00",
 )
-async def test_what_is_no_json_is_told_so(
-    scene: Scene, paths: list[tuple[str, dict[str, str]]], body: bytes
-) -> None:
-    for path, headers in paths:
+NO_OBJECTS = (b"", b"[]", b'"a"', b"7", b"null", b"true")
+
+
+async def test_what_is_no_json_is_told_so(scene: Scene, paths: list[tuple[str, dict[str, str]]]) -> None:
+    for body, (path, headers) in product(NO_JSON, paths):
         answer = await scene.http.post(path, headers={**headers, **JSON}, content=body)
-        if body:
-            assert_problem(answer, 400, "malformed_json")
-        else:
-            assert_problem(answer, 422, "invalid_request")
+        assert_problem(answer, 400, "malformed_json")
 
 
-@pytest.mark.parametrize("body", [b"[]", b'"a"', b"7", b"null", b"true", b"1e400", b"9" * 5000])
 async def test_json_that_is_no_object_is_an_invalid_request(
-    scene: Scene, paths: list[tuple[str, dict[str, str]]], body: bytes
+    scene: Scene, paths: list[tuple[str, dict[str, str]]]
 ) -> None:
-    for path, headers in paths:
+    for body, (path, headers) in product(NO_OBJECTS, paths):
         answer = await scene.http.post(path, headers={**headers, **JSON}, content=body)
-        assert answer.status_code in {400, 422}
-        assert_problem(
-            answer, answer.status_code, {400: "malformed_json", 422: "invalid_request"}[answer.status_code]
-        )
+        assert_problem(answer, 422, "invalid_request")
+
+
+async def test_numbers_no_machine_holds_are_refused_one_way_or_the_other(
+    scene: Scene, paths: list[tuple[str, dict[str, str]]]
+) -> None:
+    for body, (path, headers) in product((b"1e400", b"9" * 5000), paths):
+        answer = await scene.http.post(path, headers={**headers, **JSON}, content=body)
+        code = {400: "malformed_json", 422: "invalid_request"}[answer.status_code]
+        assert_problem(answer, answer.status_code, code)
 
 
 @pytest.mark.parametrize(
@@ -163,12 +163,11 @@ async def test_a_reservation_id_of_the_wrong_form_is_refused_by_name(scene: Scen
         assert problem["errors"][0]["pointer"] == "path:reservation_id"
 
 
-@pytest.mark.parametrize("sku", ["", "a b", "a\u0000", "x" * 65, "../x", "耳机", 7, None, ["a"], {"a": 1}])
-async def test_a_sku_of_the_wrong_form_is_refused_by_name(scene: Scene, sku: object) -> None:
-    problem = assert_problem(
-        await scene.reserve(await scene.admission("ann"), sku=sku), 422, "invalid_request"
-    )
-    assert problem["errors"][0]["pointer"] == "#/sku"
+async def test_a_sku_of_the_wrong_form_is_refused_by_name(scene: Scene) -> None:
+    admission = await scene.admission("ann")
+    for sku in ("", "a b", "a\u0000", "x" * 65, "../x", "耳机", 7, None, ["a"], {"a": 1}):
+        problem = assert_problem(await scene.reserve(admission, sku=sku), 422, "invalid_request")
+        assert problem["errors"][0]["pointer"] == "#/sku"
 
 
 async def test_answers_come_in_the_language_that_was_asked_for(scene: Scene) -> None:

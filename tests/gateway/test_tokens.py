@@ -2,6 +2,7 @@
 
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from itertools import product
 from typing import Any
 from uuid import uuid4
 
@@ -60,27 +61,27 @@ BAD_USER_TOKENS = {
 }
 
 
-@pytest.mark.parametrize("name", BAD_USER_TOKENS)
-async def test_a_bad_user_token_is_refused_and_told_to_sign_in_again(scene: Scene, name: str) -> None:
-    headers = {"Authorization": b"Bearer " + BAD_USER_TOKENS[name].encode()}
-    for method, path in (
+async def test_a_bad_user_token_is_refused_and_told_to_sign_in_again(scene: Scene) -> None:
+    routes = (
         ("POST", f"{scene.path}/tickets"),
         ("GET", "/v1/me/reservations"),
         ("GET", "/v1/me/events"),
         ("DELETE", f"/v1/reservations/{uuid4()}"),
-    ):
+    )
+    for token, (method, path) in product(BAD_USER_TOKENS.values(), routes):
+        headers = {"Authorization": b"Bearer " + token.encode()}
         answer = await scene.http.request(method, path, headers=headers)
         problem = assert_problem(answer, 401, "token_invalid")
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="floodgate", error="invalid_token"'
         assert set(problem) == {"type", "title", "status", "detail", "code"}, "the answer is no oracle"
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YTpi", "token"])
-async def test_no_token_is_another_answer_than_a_bad_one(scene: Scene, header: str | None) -> None:
-    headers = {} if header is None else {"Authorization": header}
-    answer = await scene.http.get("/v1/me/rewards", headers=headers)
-    assert_problem(answer, 401, "token_missing")
-    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="floodgate"'
+async def test_no_token_is_another_answer_than_a_bad_one(scene: Scene) -> None:
+    for header in (None, "", "Bearer", "Bearer ", "Basic YTpi", "token"):
+        headers = {} if header is None else {"Authorization": header}
+        answer = await scene.http.get("/v1/me/rewards", headers=headers)
+        assert_problem(answer, 401, "token_missing")
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="floodgate"'
 
 
 async def test_a_ticket_or_an_admission_is_no_user_token(scene: Scene) -> None:
