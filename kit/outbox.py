@@ -30,8 +30,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from kit.ids import new_id
 from kit.postgres import ReadSession, WriteSession
 
-# After so many deliveries without success the event is parked and counted; a person decides (runbook: outbox).
-DELIVERIES_MAX: Final = 50
+# Each delivery without effect doubles the time to the next, up to sixteen times the first: a worker that is away for
+# hours loses nothing and finds no storm, and an event that fails by itself costs one message every few minutes.
+REDELIVERY_FACTOR_MAX: Final = 16
+# From so many deliveries on (over half an hour) an event counts as stuck: it is still sent, it no longer holds up those
+# behind it, and people are told (runbook: outbox).
+STUCK_DELIVERIES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +50,11 @@ class OutboxEvent:
 
 @dataclass(frozen=True, slots=True)
 class OutboxBacklog:
-    """What is not done yet: how many rows, how old the oldest, how many are parked."""
+    """What is not done yet: how many rows, how old the oldest, how many are stuck."""
 
     undone: int
     oldest_age_seconds: float
-    parked: int
+    stuck: int
 
 
 def outbox_table(metadata: MetaData) -> Table:
@@ -89,14 +93,17 @@ class Outbox:
     ) -> list[OutboxEvent]:
         """Up to `batch_max` events to send now, marked as relayed; rows that another relay holds are passed over.
 
+        What was sent before is due again after `redeliver_after_seconds`, then twice that, and so on up to
+        `REDELIVERY_FACTOR_MAX` times; it is never given up.
         If sending fails the caller's transaction rolls back and they stay due; if its commit is lost they are sent
         twice, which consumers bear.
         """
         rows = self.table.c
-        stale = func.now() - text(f"interval '{redeliver_after_seconds:f} seconds'")
+        factor = func.least(func.power(2, rows.deliveries - 1), REDELIVERY_FACTOR_MAX)
+        stale = func.now() - factor * text(f"interval '{redeliver_after_seconds:f} seconds'")
         due = (
             select(rows.event_id)
-            .where(rows.done_at.is_(None), rows.deliveries < DELIVERIES_MAX)
+            .where(rows.done_at.is_(None))
             .where(or_(rows.relayed_at.is_(None), rows.relayed_at < stale))
             .order_by(rows.sequence)
             .limit(batch_max)
@@ -122,7 +129,7 @@ class Outbox:
         return None if row is None else OutboxEvent(*row)
 
     async def count_open_before(self, session: ReadSession, event_id: UUID, *, field: str, value: str) -> int:
-        """How many events about the same thing came before `event_id` and are not done; parked ones do not count.
+        """How many events about the same thing came before `event_id` and are not done; stuck ones do not count.
 
         "Before" is the order in which events were written, of those that are committed.
         """
@@ -130,7 +137,7 @@ class Outbox:
         own = select(rows.sequence).where(rows.event_id == event_id).scalar_subquery()
         count = await session.scalar(
             select(func.count())
-            .where(rows.done_at.is_(None), rows.deliveries < DELIVERIES_MAX, rows.sequence < own)
+            .where(rows.done_at.is_(None), rows.deliveries < STUCK_DELIVERIES, rows.sequence < own)
             .where(rows.payload[field].astext == value)
         )
         return count or 0
@@ -147,8 +154,8 @@ class Outbox:
             select(
                 func.count(),
                 func.coalesce(func.extract("epoch", func.now() - func.min(rows.created_at)), 0),
-                func.count().filter(rows.deliveries >= DELIVERIES_MAX),
+                func.count().filter(rows.deliveries >= STUCK_DELIVERIES),
             ).where(rows.done_at.is_(None))
         )
-        undone, oldest, parked = found.one()
-        return OutboxBacklog(int(undone), float(oldest), int(parked))
+        undone, oldest, stuck = found.one()
+        return OutboxBacklog(int(undone), float(oldest), int(stuck))

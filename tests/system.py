@@ -110,7 +110,7 @@ class System:
         postgres = Postgres(PostgresSettings(database_url=self._servers.database))
         try:
             async with postgres.unit_of_work() as session:
-                return await apply(session, sale_file)
+                return await apply(session, sale_file, actor="test")
         finally:
             await postgres.close()
 

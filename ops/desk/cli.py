@@ -7,8 +7,6 @@ The desk reads the stores directly; whoever sits at this terminal is the actor o
 """
 
 import asyncio
-import getpass
-import os
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -28,6 +26,7 @@ from ops.desk.places import place_finder
 from ops.desk.service import Answer, Desk
 from ops.desk.texts import Language
 from ops.desk.view import SaleShown, ShopperShown, show
+from ops.staff import terminal_user
 
 _COLUMNS: Final[dict[Language, tuple[str, str, str]]] = {
     "zh-CN": ("时间（UTC）", "经过", "编号"),
@@ -74,19 +73,11 @@ async def _look_up(user_id: str, sale_id: str | None) -> Answer:
     queue = connect(redis_settings.redis_queue_url, redis_settings, purpose="queue")
     try:
         async with postgres.unit_of_work() as session:
-            viewer = Viewer(actor=f"os/{_os_user()}", door="cli")
+            viewer = Viewer(actor=f"os/{terminal_user()}", door="cli")
             return await Desk(place_finder(queue)).look_up(session, viewer, user_id, sale_id=sale_id)
     finally:
         await queue.aclose()
         await postgres.close()
-
-
-def _os_user() -> str:
-    """Who sits at the terminal; the number where the system has no name for it (containers)."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def print_shopper(console: Console, shown: ShopperShown) -> None:
@@ -127,7 +118,7 @@ def staff_token(
     unknown = sorted(set(role) - ROLES)
     if unknown:
         raise StartRefused(f"Unknown role {', '.join(unknown)}: the roles are {', '.join(sorted(ROLES))}.")
-    name = user or f"staff-{_os_user()}"
+    name = user or f"staff-{terminal_user()}"
     _check_user(name, "--user")
     typer.echo(Identities(IdentitySettings(), SystemClock()).issue(name, roles=frozenset(role)))
 

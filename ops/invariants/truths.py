@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import TextClause, text
 
-from kit.outbox import DELIVERIES_MAX
+from kit.outbox import STUCK_DELIVERIES
 from kit.postgres import ReadSession
 
 
@@ -64,7 +64,7 @@ TRUTHS: Final = (
     Truth("budget_never_negative", "no budget is overdrawn and no rule grants too often"),
     Truth("grants_earned", "every grant was earned and has one payout that agrees with it"),
     Truth("grants_end", "every grant ends, or is blocked with an owner and a reason"),
-    Truth("outbox_flows", "no event for another room is late or put aside"),
+    Truth("outbox_flows", "no event for another room is late or stuck"),
     Truth("grants_paid_once", "no reward was paid twice, by the provider's own book", _BOOK),
     Truth("payouts_match_book", "our payouts and the provider's book agree", _BOOK, trails=True),
     Truth("paid_charged_once", "a paid reservation has one charge of its amount", _BOOK, trails=True),
@@ -90,7 +90,7 @@ async def find_violations(
 ) -> list[str]:
     """What breaks a truth, by name. One statement, so one snapshot: a violation found is one that was."""
     statement = _statement(truth_id)
-    given = asdict(bounds) | {"deliveries_max": DELIVERIES_MAX} | evidence
+    given = asdict(bounds) | {"stuck_deliveries": STUCK_DELIVERIES} | evidence
     wanted = {name: given[name] for name in statement.compile().params}
     # A young sale's tables have no statistics and the book never has: the planner would take both for tiny and compare
     # each row with each.

@@ -34,8 +34,8 @@ outbox_undone = Gauge(
 outbox_oldest_age_seconds = Gauge(
     "floodgate_outbox_oldest_age_seconds", "Age of the oldest event that has not had its effect."
 )
-outbox_parked = Gauge(
-    "floodgate_outbox_parked_events", "Events delivered so often without effect that a person must decide."
+outbox_stuck = Gauge(
+    "floodgate_outbox_stuck_events", "Events delivered so often without effect that a person must look."
 )
 
 

@@ -120,5 +120,5 @@ class Timetable:
             backlog = await outbox.backlog(session)
         metrics.outbox_undone.set(backlog.undone)
         metrics.outbox_oldest_age_seconds.set(backlog.oldest_age_seconds)
-        metrics.outbox_parked.set(backlog.parked)
+        metrics.outbox_stuck.set(backlog.stuck)
         return len(rows)

@@ -23,6 +23,7 @@ from ops.planning.language import terminal_language
 from ops.planning.messages import problem
 from ops.planning.salefile import SaleFile, apply, parse
 from ops.planning.tree import CHARACTERS_MAX
+from ops.staff import terminal_user
 from queueing.rooms import RoomFacts, list_rooms
 
 OPENS_IN_SECONDS_MAX: Final = (
@@ -150,7 +151,7 @@ async def _apply(postgres: Postgres, sale_file: SaleFile, opens_in_seconds: int 
     async with postgres.unit_of_work() as session:
         if opens_in_seconds is not None:
             sale_file = sale_file.opening_in(opens_in_seconds, await _now(session))
-        return await apply(session, sale_file)
+        return await apply(session, sale_file, actor=f"os/{terminal_user()}")
 
 
 async def _list(postgres: Postgres) -> tuple[datetime, list[SaleFacts]]:

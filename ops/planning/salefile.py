@@ -8,7 +8,9 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 
 from flashsale.sales import ItemPlan, SaleFacts, SalePlan, apply_sale
+from kit.ids import new_id
 from kit.postgres import WriteSession
+from ops.models import AuditEntry
 from ops.planning.errors import SaleFileInvalid, SaleFileProblem, WindowOver
 from ops.planning.faults import explain, explain_fault
 from ops.planning.rules import find_faults, worth
@@ -52,8 +54,8 @@ def parse(text: str) -> SaleFile:
     return _sale_file(document)
 
 
-async def apply(session: WriteSession, sale_file: SaleFile) -> SaleFacts:
-    """Applies the sale to all rooms in the caller's one transaction: all of it or nothing.
+async def apply(session: WriteSession, sale_file: SaleFile, *, actor: str) -> SaleFacts:
+    """Applies the sale to all rooms in the caller's one transaction, with the audit row of `actor`: all or nothing.
 
     Raises `WindowOver`, what `flashsale.sales.apply_sale` and `rewards.grants.apply_rules` refuse.
     """
@@ -63,6 +65,16 @@ async def apply(session: WriteSession, sale_file: SaleFile) -> SaleFacts:
     facts = await apply_sale(session, sale_file.sale)
     await open_room(session, sale_file.room)
     await apply_rules(session, sale_file.sale.sale_id, list(sale_file.rewards))
+    session.add(
+        AuditEntry(
+            entry_id=new_id(),
+            actor=actor,
+            action="sale_applied",
+            subject=f"sale/{facts.sale_id}",
+            details={"revision": facts.revision, "units": sum(item.total for item in facts.items)},
+        )
+    )
+    await session.flush()
     return facts
 
 

@@ -102,7 +102,7 @@ class Course:
         self.sale_id = f"demo-{now:%m%d-%H%M%S}-{secrets.token_hex(3)}"
         demo = demo_sale(sale_file, sale_id=self.sale_id, units=self.plan.units, opens_at=opens_at)
         async with stores.postgres.unit_of_work() as session:
-            await apply(session, demo)
+            await apply(session, demo, actor="demo")
         await _until_shown(self.plan, self.sale_id)
         self.show.step(
             "sale", sale_id=self.sale_id, units=self.plan.units, seconds=self.plan.opens_in_seconds

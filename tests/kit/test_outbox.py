@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import MetaData, func, select, text, update
 
-from kit.outbox import DELIVERIES_MAX, Outbox, outbox_table
+from kit.outbox import STUCK_DELIVERIES, Outbox, outbox_table
 from kit.postgres import Postgres
 
 KIND = "something_happened"
@@ -124,18 +124,35 @@ async def test_an_event_is_open_to_one_consumer_at_a_time(postgres: Postgres, ou
     assert len(effects) == 1
 
 
-async def test_an_event_that_never_has_its_effect_is_parked_and_counted(
+async def test_an_event_that_never_has_its_effect_is_sent_ever_more_rarely_and_never_given_up(
     postgres: Postgres, outbox: Outbox
 ) -> None:
-    parked, due = await written(postgres, outbox, 2)
+    """Sent n times, the last 100 s ago, with 15 s to the second delivery: due until that doubles beyond 100 s."""
+    ids = await written(postgres, outbox, 6)
+    async with postgres.unit_of_work() as session:
+        for deliveries, event_id in zip((1, 2, 3, 4, 5, STUCK_DELIVERIES), ids, strict=True):
+            await session.execute(
+                update(outbox.table)
+                .where(outbox.table.c.event_id == event_id)
+                .values(deliveries=deliveries, relayed_at=func.now() - text("interval '100 seconds'"))
+            )
+    assert set(await taken(postgres, outbox, redeliver_after_seconds=15)) == set(ids[:3])
+    async with postgres.unit_of_work() as session:
+        await session.execute(
+            update(outbox.table).values(relayed_at=func.now() - text("interval '241 seconds'"))
+        )
+    assert set(await taken(postgres, outbox, redeliver_after_seconds=15)) == set(ids)
+
+
+async def test_a_stuck_event_is_counted(postgres: Postgres, outbox: Outbox) -> None:
+    stuck, _ = await written(postgres, outbox, 2)
     async with postgres.unit_of_work() as session:
         await session.execute(
             update(outbox.table)
-            .where(outbox.table.c.event_id == parked)
-            .values(deliveries=DELIVERIES_MAX, relayed_at=func.now())
+            .where(outbox.table.c.event_id == stuck)
+            .values(deliveries=STUCK_DELIVERIES, relayed_at=func.now())
         )
-    assert await taken(postgres, outbox, redeliver_after_seconds=0) == [due]
     async with postgres.read() as session:
         backlog = await outbox.backlog(session)
-    assert (backlog.undone, backlog.parked) == (2, 1)
+    assert (backlog.undone, backlog.stuck) == (2, 1)
     assert backlog.oldest_age_seconds >= 0

@@ -166,12 +166,12 @@ async def test_without_the_order_of_the_outbox_the_fastest_message_wins(
     assert winner == confirmations[-1].user_id
 
 
-async def test_a_parked_event_does_not_hold_up_those_behind_it(postgres: Postgres, sale_id: str) -> None:
+async def test_a_stuck_event_does_not_hold_up_those_behind_it(postgres: Postgres, sale_id: str) -> None:
     await _apply(postgres, sale_id, cash(first_n=1))
-    parked = await announce(postgres, confirmed(sale_id))
+    stuck = await announce(postgres, confirmed(sale_id))
     async with postgres.unit_of_work() as session:
         await session.execute(
-            text("UPDATE flashsale.outbox SET deliveries = 50 WHERE event_id = :id"), {"id": parked}
+            text("UPDATE flashsale.outbox SET deliveries = 50 WHERE event_id = :id"), {"id": stuck}
         )
     assert await grant_event(postgres, await announce(postgres, confirmed(sale_id))) == "granted"
     assert await _count(postgres, sale_id) == 1

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from flashsale.errors import SaleUnknown
 from flashsale.sales import get_sale
 from kit.postgres import Postgres
+from ops.models import AuditEntry
 from ops.planning.language import REFUSALS, say_refusal
 from ops.planning.salefile import SaleFile, apply, parse
 from queueing.rooms import list_rooms
@@ -22,7 +24,7 @@ async def test_all_rooms_know_the_sale_after_one_commit(
     postgres: Postgres, sale_file: SaleFile, sale_id: str
 ) -> None:
     async with postgres.unit_of_work() as session:
-        await apply(session, sale_file)
+        await apply(session, sale_file, actor="os/planner")
     async with postgres.read() as session:
         facts = await get_sale(session, sale_id)
         rooms = {room.sale_id: room for room in await list_rooms(session)}
@@ -39,11 +41,25 @@ async def test_a_reward_that_is_refused_leaves_no_sale_behind(
     spoilt = replace(sale_file, rewards=(replace(points, budget_minor=0), *others))
     with pytest.raises(RuleInvalid):
         async with postgres.unit_of_work() as session:
-            await apply(session, spoilt)
+            await apply(session, spoilt, actor="os/planner")
     async with postgres.read() as session:
         with pytest.raises(SaleUnknown):
             await get_sale(session, sale_id)
         assert sale_id not in {room.sale_id for room in await list_rooms(session)}
+
+
+async def test_each_application_leaves_one_audit_row_that_says_who_and_which_revision(
+    postgres: Postgres, sale_file: SaleFile, sale_id: str
+) -> None:
+    for actor in ("os/planner", "os/lead"):
+        async with postgres.unit_of_work() as session:
+            await apply(session, sale_file, actor=actor)
+    async with postgres.read() as session:
+        rows = await session.scalars(
+            select(AuditEntry).where(AuditEntry.subject == f"sale/{sale_id}").order_by(AuditEntry.at)
+        )
+        told = [(row.actor, row.action, row.details["revision"]) for row in rows]
+    assert told == [("os/planner", "sale_applied", 1), ("os/lead", "sale_applied", 1)]  # nothing had changed
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
