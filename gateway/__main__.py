@@ -1,8 +1,7 @@
 """`python -m gateway`: the public door. Run as many as the crowd needs; each has one event loop."""
 
-import sys
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 import uvloop
@@ -21,12 +20,12 @@ from kit.clock import SystemClock
 from kit.doorbell import Doorbells
 from kit.errors import StartRefused, Unavailable
 from kit.identity import Identities, IdentitySettings
-from kit.logs import configure_logs
 from kit.postgres import Postgres
+from kit.process import run_process
 from kit.provider import ProviderClient, ProviderSettings, parse_webhook_secret
 from kit.reach import reach_postgres, reach_redis_role
 from kit.redis import RedisRoles
-from kit.settings import LogSettings, PostgresSettings, RedisSettings, read_settings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from kit.signing import Keyring
 from kit.web.health import Health, HealthServer
 from kit.web.serving import Door, listen, serve
@@ -127,10 +126,4 @@ async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
 
 
 if __name__ == "__main__":
-    try:
-        configure_logs("gateway", read_settings(LogSettings))
-        with suppress(KeyboardInterrupt):
-            uvloop.run(main())
-    except StartRefused as refused:
-        print(refused, file=sys.stderr)  # noqa: T201 - the one sentence for whoever started the process
-        sys.exit(2)
+    run_process("gateway", lambda: uvloop.run(main()))

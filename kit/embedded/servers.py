@@ -8,7 +8,7 @@ from types import TracebackType
 from kit.embedded.leftovers import FolderLock
 from kit.embedded.postgres import EmbeddedPostgres
 from kit.embedded.redis import EmbeddedRedis
-from kit.settings import PostgresSettings, RedisSettings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Servers:
             lock = FolderLock(self.folder)
             lock.take()
             self._stack.callback(lock.free)
-            database = PostgresSettings().database_url or self._postgres()
-            named = RedisSettings()
+            database = read_settings(PostgresSettings).database_url or self._postgres()
+            named = read_settings(RedisSettings)
             roles = (named.redis_queue_url, named.redis_stock_url, named.redis_limits_url)
             shared = "" if all(roles) else self._redis("redis")
             urls = ServerUrls(

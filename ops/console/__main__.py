@@ -1,19 +1,16 @@
 """`python -m ops.console`: the internal API, with its probes on a port and thread of their own."""
 
 import asyncio
-import sys
-from contextlib import suppress
 
 import structlog
 
 from kit.clock import SystemClock
-from kit.errors import StartRefused
 from kit.identity import Identities, IdentitySettings
-from kit.logs import configure_logs
 from kit.postgres import Postgres
+from kit.process import run_process
 from kit.reach import reach_postgres
 from kit.redis import connect
-from kit.settings import LogSettings, PostgresSettings, RedisSettings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from kit.web.health import Health, HealthServer
 from kit.web.serving import Door, listen, serve
 from ops.console.app import Parts, create_app
@@ -26,8 +23,8 @@ log = structlog.get_logger()
 
 async def main() -> None:
     """Serves until SIGTERM or SIGINT. Raises `StartRefused`."""
-    settings, probe_settings = ConsoleSettings(), ProbeSettings()
-    identities = Identities(IdentitySettings(), SystemClock())
+    settings, probe_settings = read_settings(ConsoleSettings), read_settings(ProbeSettings)
+    identities = Identities(read_settings(IdentitySettings), SystemClock())
     door = Door(
         "console",
         settings.host,
@@ -40,7 +37,7 @@ async def main() -> None:
     with listen(door) as listener:
         probes = HealthServer(health, host=probe_settings.host, port=probe_settings.port)
         probes.start()
-        stores, redis_settings = PostgresSettings(), RedisSettings()
+        stores, redis_settings = read_settings(PostgresSettings), read_settings(RedisSettings)
         postgres = Postgres(stores)
         # A waiting room that is away costs the desk the place in line, not the answer: it is not waited for.
         queue = connect(redis_settings.redis_queue_url, redis_settings, purpose="queue")
@@ -57,10 +54,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    configure_logs("console", LogSettings())
-    try:
-        with suppress(KeyboardInterrupt):
-            asyncio.run(main())
-    except StartRefused as refused:
-        print(refused, file=sys.stderr)  # noqa: T201 - the one sentence for whoever started the process
-        sys.exit(2)
+    run_process("console", lambda: asyncio.run(main()))

@@ -20,7 +20,7 @@ from kit.identity import ROLES, Identities, IdentitySettings
 from kit.ids import is_user_id
 from kit.postgres import Postgres
 from kit.redis import connect
-from kit.settings import PostgresSettings, RedisSettings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from ops.desk.audit import Viewer
 from ops.desk.places import place_finder
 from ops.desk.service import Answer, Desk
@@ -69,7 +69,7 @@ def desk(
 
 
 async def _look_up(user_id: str, sale_id: str | None) -> Answer:
-    postgres, redis_settings = Postgres(PostgresSettings()), RedisSettings()
+    postgres, redis_settings = Postgres(read_settings(PostgresSettings)), read_settings(RedisSettings)
     queue = connect(redis_settings.redis_queue_url, redis_settings, purpose="queue")
     try:
         async with postgres.unit_of_work() as session:
@@ -120,7 +120,7 @@ def staff_token(
         raise StartRefused(f"Unknown role {', '.join(unknown)}: the roles are {', '.join(sorted(ROLES))}.")
     name = user or f"staff-{terminal_user()}"
     _check_user(name, "--user")
-    typer.echo(Identities(IdentitySettings(), SystemClock()).issue(name, roles=frozenset(role)))
+    typer.echo(Identities(read_settings(IdentitySettings), SystemClock()).issue(name, roles=frozenset(role)))
 
 
 def _check_user(user_id: str, what: str) -> None:

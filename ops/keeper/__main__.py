@@ -2,20 +2,17 @@
 
 import asyncio
 import signal
-import sys
-from contextlib import suppress
 
 import structlog
 
 from flashsale.settings import FlashsaleSettings
 from kit.broker import create_broker
-from kit.errors import StartRefused
-from kit.logs import configure_logs
 from kit.postgres import Postgres
+from kit.process import run_process
 from kit.provider import ProviderClient, ProviderSettings
 from kit.reach import reach_postgres, reach_redis
 from kit.redis import RedisRoles
-from kit.settings import LogSettings, PostgresSettings, RedisSettings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from kit.web.health import Health, HealthServer
 from ops.invariants.book import ProviderBook
 from ops.keeper.duty import DutyLoop
@@ -28,20 +25,28 @@ log = structlog.get_logger()
 
 async def main() -> None:
     """Keeps the timetable until SIGTERM or SIGINT, then gives every leadership back."""
-    settings, probe_settings, stores = KeeperSettings(), ProbeSettings(), PostgresSettings()
+    settings, probe_settings, stores = (
+        read_settings(KeeperSettings),
+        read_settings(ProbeSettings),
+        read_settings(PostgresSettings),
+    )
     health = Health()
     probes = HealthServer(health, host=probe_settings.host, port=probe_settings.port)
     probes.start()
-    redis_settings = RedisSettings()
+    redis_settings = read_settings(RedisSettings)
     await reach_postgres(stores)
     await reach_redis(redis_settings)
     postgres = Postgres(stores)
     redis = RedisRoles.connect(redis_settings)
     broker = create_broker(redis_settings.redis_broker_url)
-    provider_settings = ProviderSettings()
+    provider_settings = read_settings(ProviderSettings)
     provider = ProviderClient(provider_settings) if provider_settings.url else None
     timetable = Timetable(
-        postgres, redis, broker, None if provider is None else ProviderBook(provider), FlashsaleSettings()
+        postgres,
+        redis,
+        broker,
+        None if provider is None else ProviderBook(provider),
+        read_settings(FlashsaleSettings),
     )
     loops = [
         DutyLoop(duty, Leadership(stores, duty=duty.name, leader=settings.name))
@@ -73,10 +78,4 @@ async def _run_until_told(loops: list[DutyLoop]) -> None:
 
 
 if __name__ == "__main__":
-    configure_logs("keeper", LogSettings())
-    try:
-        with suppress(KeyboardInterrupt):
-            asyncio.run(main())
-    except StartRefused as refused:
-        print(refused, file=sys.stderr)  # noqa: T201 - the one sentence for whoever started the process
-        sys.exit(2)
+    run_process("keeper", lambda: asyncio.run(main()))

@@ -17,7 +17,7 @@ from flashsale.upkeep import StockView, stock_views
 from kit.errors import StartRefused
 from kit.postgres import Postgres, ReadSession
 from kit.redis import connect
-from kit.settings import PostgresSettings, RedisSettings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from ops.planning.errors import SaleFileInvalid
 from ops.planning.language import terminal_language
 from ops.planning.messages import problem
@@ -129,7 +129,7 @@ def read_file(file: Path) -> str:
 
 
 async def _with_postgres(action: Callable[[Postgres], Awaitable[T]]) -> T:
-    settings = PostgresSettings()
+    settings = read_settings(PostgresSettings)
     if not settings.database_url:
         raise StartRefused(
             "Set DATABASE_URL to the database of the running system (`make run` prints it), or write it into .env."
@@ -162,7 +162,7 @@ async def _list(postgres: Postgres) -> tuple[datetime, list[SaleFacts]]:
 async def _show(
     postgres: Postgres, sale_id: str
 ) -> tuple[datetime, SaleFacts, RoomFacts | None, list[StockView]]:
-    settings = RedisSettings()
+    settings = read_settings(RedisSettings)
     stock = connect(settings.redis_stock_url, settings, purpose="stock") if settings.redis_stock_url else None
     async with postgres.read() as session:
         facts = await get_sale(session, sale_id)

@@ -3,7 +3,7 @@
 import asyncio
 
 from kit.reach import reach_postgres, reach_redis_role
-from kit.settings import PostgresSettings, RedisSettings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 
 WAIT_SECONDS = 2.0  # they are said to run already
 
@@ -14,7 +14,7 @@ def reach_named_servers() -> None:
 
 
 async def _reach_named() -> None:
-    postgres, redis = PostgresSettings(), RedisSettings()
+    postgres, redis = read_settings(PostgresSettings), read_settings(RedisSettings)
     if postgres.database_url:
         await reach_postgres(postgres, wait_seconds=WAIT_SECONDS)
     named = {

@@ -11,9 +11,9 @@ import uvicorn
 from kit.clock import SystemClock
 from kit.embedded.ports import is_taken
 from kit.errors import StartRefused
-from kit.logs import configure_logs
+from kit.process import run_process
 from kit.provider import ProviderSettings, parse_webhook_secret
-from kit.settings import LogSettings
+from kit.settings import read_settings
 from kit.web.health import Health, HealthServer
 from ops.simulator.app import Parts, create_app
 from ops.simulator.book import Book
@@ -28,7 +28,11 @@ DRAIN_SECONDS_MAX = 5  # a silent payout holds its connection for longer; its ca
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT. Raises `StartRefused`."""
-    settings, provider_settings, probe_settings = SimulatorSettings(), ProviderSettings(), ProbeSettings()
+    settings, provider_settings, probe_settings = (
+        read_settings(SimulatorSettings),
+        read_settings(ProviderSettings),
+        read_settings(ProbeSettings),
+    )
     secret = parse_webhook_secret(provider_settings.webhook_secret)
     if not provider_settings.api_key:
         raise StartRefused("Set PROVIDER_API_KEY to the key that the shop calls with.")
@@ -88,9 +92,4 @@ def serve(parts: Parts, settings: SimulatorSettings) -> None:
 
 
 if __name__ == "__main__":
-    configure_logs("simulator", LogSettings())
-    try:
-        main()
-    except StartRefused as refused:
-        print(refused, file=sys.stderr)  # noqa: T201 - the one sentence for whoever started the process
-        sys.exit(2)
+    run_process("simulator", main)

@@ -2,16 +2,14 @@
 
 import asyncio
 import signal
-import sys
 import threading
 
 import structlog
 
 from kit.broker import create_broker
-from kit.errors import StartRefused
-from kit.logs import configure_logs
+from kit.process import run_process
 from kit.reach import reach_postgres, reach_redis
-from kit.settings import LogSettings, PostgresSettings, RedisSettings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from kit.web.health import Health, HealthServer
 from ops.worker.process import WorkerProcess
 from ops.worker.settings import ProbeSettings, WorkerSettings
@@ -24,11 +22,15 @@ def main() -> None:
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
-    health, probe_settings, redis_settings = Health(), ProbeSettings(), RedisSettings()
+    health, probe_settings, redis_settings = (
+        Health(),
+        read_settings(ProbeSettings),
+        read_settings(RedisSettings),
+    )
     probes = HealthServer(health, host=probe_settings.host, port=probe_settings.port)
     probes.start()
     asyncio.run(_reach(redis_settings))
-    worker = WorkerProcess(create_broker(redis_settings.redis_broker_url), WorkerSettings())
+    worker = WorkerProcess(create_broker(redis_settings.redis_broker_url), read_settings(WorkerSettings))
     worker.start()
     health.started.set()
     log.info("worker_started")
@@ -40,14 +42,9 @@ def main() -> None:
 
 
 async def _reach(redis_settings: RedisSettings) -> None:
-    await reach_postgres(PostgresSettings())
+    await reach_postgres(read_settings(PostgresSettings))
     await reach_redis(redis_settings)
 
 
 if __name__ == "__main__":
-    configure_logs("worker", LogSettings())
-    try:
-        main()
-    except StartRefused as refused:
-        print(refused, file=sys.stderr)  # noqa: T201 - the one sentence for whoever started the process
-        sys.exit(2)
+    run_process("worker", main)

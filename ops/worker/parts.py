@@ -16,7 +16,7 @@ from kit.errors import Unavailable
 from kit.postgres import Postgres
 from kit.provider import ProviderClient, ProviderSettings
 from kit.redis import connect
-from kit.settings import PostgresSettings, RedisSettings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from ops.worker.settings import WorkerSettings
 from rewards import metrics
 from rewards.payout_rows import read_backlog
@@ -41,18 +41,18 @@ class Parts:
 async def open_parts(settings: WorkerSettings) -> AsyncIterator[Parts]:
     """The parts, connecting at their first use; closed in reverse at the end. Raises `StartRefused`."""
     async with AsyncExitStack() as stack:
-        postgres = Postgres(PostgresSettings(), pool_connections_max=settings.connections_max)
+        postgres = Postgres(read_settings(PostgresSettings), pool_connections_max=settings.connections_max)
         stack.push_async_callback(postgres.close)
-        provider = ProviderClient(ProviderSettings())
+        provider = ProviderClient(read_settings(ProviderSettings))
         stack.push_async_callback(provider.close)
-        redis_settings = RedisSettings()
+        redis_settings = read_settings(RedisSettings)
         bells = connect(redis_settings.redis_queue_url, redis_settings, purpose="queue")
         stack.push_async_callback(_close_redis, bells)
         rewards_settings = RewardsSettings(payouts_at_once_max=settings.threads)
         parts = Parts(
             postgres=postgres,
             payouts=Payouts(postgres, provider, bells, rewards_settings),
-            payments=Payments(postgres, provider, bells, FlashsaleSettings()),
+            payments=Payments(postgres, provider, bells, read_settings(FlashsaleSettings)),
         )
         watch = asyncio.create_task(watch_backlog(postgres))
         stack.push_async_callback(_end, watch)

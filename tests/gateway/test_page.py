@@ -57,5 +57,7 @@ async def test_nothing_else_is_served(page: httpx.AsyncClient, path: str) -> Non
 async def test_the_shipped_page_is_there_and_small(scene: Scene) -> None:
     answer = await scene.http.get("/")
     assert answer.status_code == 200
-    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
     assert_problem(await scene.http.get("/no-such-file.js"), 404, "not_found")
