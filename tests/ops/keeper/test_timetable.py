@@ -49,8 +49,16 @@ async def bench(postgres: Postgres, redis_roles: RedisRoles, servers: ServerUrls
 
 
 @pytest.fixture
-async def fence(candidate: Candidate) -> Fence:
-    """The fence of whoever leads a duty of this test's own; duties check the one they are given."""
+async def fence(candidate: Candidate, duty_name: str, postgres: Postgres) -> Fence:
+    """The fence of whoever leads a duty of this test's own; duties check the one they are given.
+
+    It is above every number that keepers of other tests have left behind in rooms of the same database.
+    """
+    async with postgres.unit_of_work() as session:
+        await session.execute(
+            text("INSERT INTO ops.duties (duty, fence, leader) VALUES (:duty, 1000000, 'before')"),
+            {"duty": duty_name},
+        )
     fence = await candidate("me").take()
     assert fence is not None
     return fence
