@@ -17,7 +17,6 @@ from asyncpg.exceptions import (
     SerializationError,
     TooManyConnectionsError,
 )
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -42,7 +41,7 @@ _AWAY: Final = (
 
 
 class ReadSession(AsyncSession):
-    """A session whose transaction PostgreSQL itself holds read-only."""
+    """A session that PostgreSQL itself holds read-only."""
 
 
 class WriteSession(ReadSession):
@@ -71,14 +70,17 @@ def driver_url(database_url: str) -> str:
     return f"postgresql+asyncpg://{rest}"
 
 
-def create_engine(settings: PostgresSettings, *, pool_connections_max: int | None = None) -> AsyncEngine:
-    """An engine with every bound written out."""
+def create_engine(
+    settings: PostgresSettings, *, pool_connections_max: int | None = None, read_only: bool = False
+) -> AsyncEngine:
+    """An engine with every bound written out; a read-only one sends single statements, without BEGIN and ROLLBACK."""
     return create_async_engine(
         driver_url(settings.database_url),
         pool_size=pool_connections_max or settings.postgres_pool_connections_max,
         max_overflow=0,
         pool_timeout=settings.postgres_pool_wait_seconds,
         pool_pre_ping=True,
+        isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         hide_parameters=True,  # an error that is logged must not carry a phone number
         connect_args={
             "timeout": settings.postgres_connect_seconds,
@@ -86,6 +88,7 @@ def create_engine(settings: PostgresSettings, *, pool_connections_max: int | Non
                 "application_name": "floodgate",
                 "statement_timeout": str(int(settings.postgres_statement_seconds * 1000)),
                 "idle_in_transaction_session_timeout": "15000",  # a stalled process must not hold row locks
+                "default_transaction_read_only": "on" if read_only else "off",
                 "timezone": "UTC",
             },
         },
@@ -103,17 +106,28 @@ def is_away(error: BaseException) -> bool:
 
 
 class Postgres:
-    """One process's PostgreSQL. Opens sessions; connects lazily."""
+    """One process's PostgreSQL. Opens sessions; connects lazily.
+
+    Reads have a pool of their own: a crowd that asks where it stands must not keep a commit waiting.
+    """
 
     def __init__(self, settings: PostgresSettings, *, pool_connections_max: int | None = None) -> None:
         self.engine = create_engine(settings, pool_connections_max=pool_connections_max)
+        self._reads = create_engine(settings, pool_connections_max=pool_connections_max, read_only=True)
+        self._snapshots = self._reads.execution_options(isolation_level="REPEATABLE READ")
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        """A read-only transaction. Raises `Unavailable("postgres")` when the server is away."""
+        """Read-only statements, each seeing what was committed before it. Raises `Unavailable("postgres")`."""
         with _away_as_unavailable():
-            async with ReadSession(self.engine, expire_on_commit=False) as session:
-                await session.execute(text("SET TRANSACTION READ ONLY"))
+            async with ReadSession(self._reads, expire_on_commit=False) as session:
+                yield session
+
+    @asynccontextmanager
+    async def read_snapshot(self) -> AsyncIterator[ReadSession]:
+        """A read-only transaction that sees one instant throughout. Raises `Unavailable("postgres")`."""
+        with _away_as_unavailable():
+            async with ReadSession(self._snapshots, expire_on_commit=False) as session:
                 yield session
 
     @asynccontextmanager
@@ -132,6 +146,7 @@ class Postgres:
 
     async def close(self) -> None:
         await self.engine.dispose()
+        await self._reads.dispose()
 
 
 async def _run_after_commit(action: Callable[[], Awaitable[None]]) -> None:

@@ -12,7 +12,7 @@ from kit.errors import StartRefused
 
 # Durable as in production (fsync and synchronous_commit stay on); sized for a laptop.
 CONFIGURATION = """
-max_connections = 120            # Σ pools of all local processes and the tests' databases, with reserve
+max_connections = 240            # Σ pools (two of ten a process) of all local processes and the tests' databases, with reserve
 shared_buffers = 128MB
 max_wal_size = 1GB               # a demo must not checkpoint in mid-sale
 wal_compression = on

@@ -65,7 +65,7 @@ async def take_census(
 ) -> Census:
     """Asks the desk's rules about `users` and everybody who reserved. Raises `SaleUnknown`, `Unavailable`."""
     census = Census()
-    async with postgres.read() as session:
+    async with postgres.read_snapshot() as session:
         buyers = set(
             await session.scalars(
                 select(Reservation.user_id).where(Reservation.sale_id == sale_id).distinct()
@@ -73,7 +73,7 @@ async def take_census(
         )
     everybody = sorted(buyers.union(users))
     for batch in _batches(everybody, CENSUS_BATCH):
-        async with postgres.read() as session:
+        async with postgres.read_snapshot() as session:
             await _take_batch(session, find_place, sale_id, batch, buyers, census)
     return census
 

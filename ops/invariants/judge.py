@@ -87,7 +87,7 @@ class _Case:
             evidence = given | self._told
             if "book" in truth.needs:
                 evidence["book"] = await self._read_book()
-            async with self._postgres.read() as session:
+            async with self._postgres.read_snapshot() as session:
                 return await find_violations(session, truth.truth_id, bounds, evidence)
 
         return await self.judge_by(truth.truth_id, truth.what, find, trails=truth.trails)

@@ -17,6 +17,19 @@ async def test_a_read_session_cannot_write(postgres: Postgres) -> None:
             await session.execute(text("INSERT INTO ops.duties (duty, leader) VALUES ('x', 'y')"))
 
 
+async def test_a_snapshot_sees_one_instant_while_single_reads_see_what_came_since(postgres: Postgres) -> None:
+    count = text("SELECT count(*) FROM ops.duties WHERE duty LIKE 'seen-%'")
+    async with postgres.read_snapshot() as still, postgres.read() as moving:
+        before = await still.scalar(count)
+        async with postgres.unit_of_work() as session:
+            await session.execute(text("INSERT INTO ops.duties (duty, leader) VALUES ('seen-1', 'me')"))
+        assert await still.scalar(count) == before
+        assert await moving.scalar(count) == before + 1
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with postgres.read_snapshot() as session:
+            await session.execute(text("INSERT INTO ops.duties (duty, leader) VALUES ('x', 'y')"))
+
+
 async def test_actions_after_commit_run_after_a_commit_and_not_after_a_rollback(postgres: Postgres) -> None:
     ran: list[str] = []
 
