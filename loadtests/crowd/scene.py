@@ -14,7 +14,8 @@ from loadtests.crowd.wire import Wire
 
 LIVE_WATCHERS_MAX: Final = 50  # each holds a connection open; a sample shows what live notices do
 KNOWN_MAX: Final = 64  # tickets and reservations of other people, for forgers to try
-STAYERS_LINGER_SECONDS: Final = 4.0  # the document may be two seconds old, and an expiry takes one
+# A killed keeper is replaced within ten seconds; then an expiry takes one, and the document may be two seconds old.
+STAYERS_LINGER_SECONDS: Final = 12.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from ops.simulator.book import Book, Delivery
 
 log = structlog.get_logger()
 
-POLL_SECONDS: Final = 0.1
-BATCH_MAX: Final = 32  # in flight at once; more would be an attack on the gateway, not a provider
+POLL_SECONDS: Final = 0.05
+IN_FLIGHT_MAX: Final = 32  # more at once would be an attack on the gateway, not a provider
 REQUEST_SECONDS_MAX: Final = 5.0
 WAIT_SECONDS_MIN: Final = 0.5
 WAIT_SECONDS_MAX: Final = 15.0  # after an absence of minutes the gateway hears everything within this
@@ -29,22 +29,37 @@ class Deliverer:
         self._clock = clock
         self._url = webhook_url.rstrip("/")
         self._webhook = Webhook(secret)
+        self._in_flight: set[int] = set()
 
     async def run(self) -> None:
-        async with httpx.AsyncClient(timeout=REQUEST_SECONDS_MAX, trust_env=False) as http:
+        async with (
+            httpx.AsyncClient(timeout=REQUEST_SECONDS_MAX, trust_env=False) as http,
+            asyncio.TaskGroup() as group,
+        ):
             while True:
-                due = self._book.due_deliveries(self._clock.now().timestamp(), BATCH_MAX)
-                if due:
-                    await self.send_all(http, due)
-                else:
+                if not self.begin_due(http, group):
                     await asyncio.sleep(POLL_SECONDS)
+                await asyncio.sleep(0)
 
-    async def send_all(self, http: httpx.AsyncClient, due: list[Delivery]) -> None:
-        """Sends a batch at once and writes down what became of it."""
-        answers = await asyncio.gather(*(self._send(http, delivery) for delivery in due))
-        with self._book.change():
-            for delivery, accepted in zip(due, answers, strict=True):
+    def begin_due(self, http: httpx.AsyncClient, group: asyncio.TaskGroup) -> int:
+        """Begins what is due and not under way yet; how many. One slow answer holds nobody else up."""
+        free = IN_FLIGHT_MAX - len(self._in_flight)
+        if free <= 0:
+            return 0
+        due = self._book.due_deliveries(self._clock.now().timestamp(), IN_FLIGHT_MAX + free)
+        fresh = [delivery for delivery in due if delivery.delivery not in self._in_flight][:free]
+        for delivery in fresh:
+            self._in_flight.add(delivery.delivery)
+            group.create_task(self._deliver(http, delivery))
+        return len(fresh)
+
+    async def _deliver(self, http: httpx.AsyncClient, delivery: Delivery) -> None:
+        try:
+            accepted = await self._send(http, delivery)
+            with self._book.change():
                 self._settle(delivery, accepted=accepted)
+        finally:
+            self._in_flight.discard(delivery.delivery)
 
     async def _send(self, http: httpx.AsyncClient, delivery: Delivery) -> bool:
         now = self._clock.now()

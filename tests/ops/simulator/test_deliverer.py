@@ -1,5 +1,6 @@
 """Webhooks: signed, repeated until heard, and remembered through restarts and absences."""
 
+import asyncio
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -102,9 +103,9 @@ async def test_retries_wait_longer_each_time_and_end_after_about_an_hour(tmp_pat
     tries, waits = 0, []
     async with httpx.AsyncClient(trust_env=False) as http:
         while "pending" in book.count_deliveries():
-            due = book.due_deliveries(clock.now().timestamp(), 10)
-            if due:
-                await deliverer.send_all(http, due)
+            async with asyncio.TaskGroup() as group:
+                begun = deliverer.begin_due(http, group)
+            if begun:
                 tries += 1
                 waits.append(clock.now())
             clock.step(0.5)
@@ -114,3 +115,31 @@ async def test_retries_wait_longer_each_time_and_end_after_about_an_hour(tmp_pat
     assert 3_000 < (clock.now() - start).total_seconds() < 4_500
     assert book.count_deliveries() == {"abandoned": 1}
     book.close()
+
+
+async def test_one_answer_that_does_not_come_holds_no_other_delivery_up(tmp_path: Path) -> None:
+    """The first is sent to where nobody answers, and the others are heard while it still waits."""
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    mute = silent.sockets[0].getsockname()[1]
+    async with running_inbox() as inbox:
+        book, clock = Book(tmp_path / "book.sqlite3"), SteppedClock()
+        deliverer = Deliverer(book, clock, webhook_url=inbox.url, secret=WEBHOOK_SECRET)
+        now = clock.now().timestamp()
+        with book.change():
+            book.add_delivery("evt_mute", f"@127.0.0.1:{mute}/", "{}", now - 1)
+            for number in range(40):
+                book.add_delivery(f"evt_{number}", "/v1/webhooks/payments", "{}", now)
+        running = asyncio.create_task(deliverer.run())
+        await inbox.wait_for(40)
+        assert book.count_deliveries()["pending"] >= 1
+        running.cancel()
+        await asyncio.wait([running])
+        book.close()
+    silent.close()
+    await silent.wait_closed()
