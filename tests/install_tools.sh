@@ -26,6 +26,6 @@ if ! have_promtool; then
   unpacked=$(mktemp -d)
   trap 'rm -rf "$unpacked"' EXIT
   chmod 755 "$unpacked"
-  (cd "$unpacked" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb .)
+  (cd "$unpacked" && apt-get -o APT::Sandbox::User=root download -qq prometheus && dpkg-deb -x prometheus_*.deb .)
   install -m 755 "$unpacked/usr/bin/promtool" "$tools/promtool"
 fi
