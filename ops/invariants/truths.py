@@ -95,4 +95,5 @@ async def find_violations(
     # A young sale's tables have no statistics and the book never has: the planner would take both for tiny and compare
     # each row with each.
     await session.execute(_NO_NESTED_LOOPS)
-    return sorted((await session.scalars(statement, wanted)).all())
+    # A row whose name is missing is a violation like any other; it must not break the sorting of those that have one.
+    return sorted(subject or "unnamed" for subject in await session.scalars(statement, wanted))

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from typing import Final
 
 import structlog
 
@@ -21,6 +22,8 @@ from ops.keeper.settings import KeeperSettings, ProbeSettings
 from ops.keeper.timetable import Timetable
 
 log = structlog.get_logger()
+
+CANCEL_AGAIN_SECONDS: Final = 1.0  # giving a leadership back takes milliseconds
 
 
 async def main() -> None:
@@ -73,8 +76,11 @@ async def _run_until_told(loops: list[DutyLoop]) -> None:
     async with asyncio.TaskGroup() as group:
         duties = [group.create_task(loop.run(), name=loop.duty.name) for loop in loops]
         await told.wait()
-        for duty in duties:
-            duty.cancel()
+        # More than once: a library may take a cancellation that meets its own time-out for that time-out.
+        while left := [duty for duty in duties if not duty.done()]:
+            for duty in left:
+                duty.cancel()
+            await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
 
 
 if __name__ == "__main__":
