@@ -99,7 +99,7 @@ class Buying:
                 "reserve",
                 "POST",
                 f"{visit.path}/reservations",
-                body={"sku": offer.sku, "quantity": quantity},
+                body={"sku": offer.sku, "quantity": quantity, "phone": visit.shopper.phone},
                 bearer=visit.admission,
                 Idempotency_Key=key,
             )
