@@ -1,13 +1,31 @@
 """Free ports on loopback."""
 
+import random
 import socket
+from contextlib import ExitStack
+from typing import Final
+
+# Below the ports that outgoing connections are given (32768 and up on Linux): a port chosen here can only be lost to
+# another listener, not to any client that happens to connect somewhere.
+FIRST_PORT: Final = 18_000
+LAST_PORT: Final = 32_000
+TRIES_MAX: Final = 500
+
+_dice = random.SystemRandom()
 
 
 def free_port() -> int:
     """A port that was free a moment ago. Whoever binds it next may lose the race and must say so."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports_in_a_row(1)
+
+
+def free_ports_in_a_row(count: int) -> int:
+    """The first of `count` neighbouring ports that were free a moment ago. Raises `OSError` when there are none."""
+    for _ in range(TRIES_MAX):
+        first = _dice.randrange(FIRST_PORT, LAST_PORT - count)
+        if all(_is_free(first + place) for place in range(count)):
+            return first
+    raise OSError(f"no {count} free ports in a row between {FIRST_PORT} and {LAST_PORT}")
 
 
 def is_taken(host: str, port: int) -> bool:
@@ -15,3 +33,12 @@ def is_taken(host: str, port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex((host, port)) == 0
+
+
+def _is_free(port: int) -> bool:
+    with ExitStack() as held:
+        try:
+            held.enter_context(socket.create_server(("127.0.0.1", port)))
+        except OSError:
+            return False
+    return True

@@ -1,35 +1,16 @@
 """Plans of runs with ports that nobody else has."""
 
-import socket
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from kit.embedded.ports import free_port, is_taken
+from kit.embedded.ports import free_port, free_ports_in_a_row
 from ops.run.plan import Ports, RunPlan
 
 PROBES = 6
-TRIES_MAX = 200
 
 MakePlan = Callable[..., RunPlan]
-
-
-def free_base() -> int:
-    """The first of six free ports in a row."""
-    for _ in range(TRIES_MAX):
-        base = free_port()
-        if base + PROBES > 65535 or any(is_taken("127.0.0.1", base + place) for place in range(PROBES)):
-            continue
-        with ExitStack() as held:
-            try:
-                for place in range(PROBES):
-                    held.enter_context(socket.create_server(("127.0.0.1", base + place)))
-            except OSError:
-                continue
-        return base
-    raise AssertionError("no six free ports in a row")
 
 
 @pytest.fixture
@@ -48,7 +29,7 @@ def make_plan(tmp_path: Path) -> MakePlan:
                 gateway_port=free_port(),
                 console_port=free_port(),
                 simulator_port=free_port(),
-                run_health_port_base=free_base(),
+                run_health_port_base=free_ports_in_a_row(PROBES),
             ),
             **changes,
         }

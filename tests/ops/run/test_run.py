@@ -17,9 +17,8 @@ from typing import Any
 import pytest
 
 from kit.embedded.leftovers import end
-from kit.embedded.ports import free_port
+from kit.embedded.ports import free_port, free_ports_in_a_row
 from ops.run.supervision import marked
-from tests.ops.run.conftest import free_base
 
 RUN_SECONDS_MAX = 280
 SERVER_VARIABLES = (
@@ -95,7 +94,7 @@ def stage() -> Iterator[Stage]:
         "GATEWAY_PORT": str(free_port()),
         "CONSOLE_PORT": str(free_port()),
         "SIMULATOR_PORT": str(free_port()),
-        "RUN_HEALTH_PORT_BASE": str(free_base()),
+        "RUN_HEALTH_PORT_BASE": str(free_ports_in_a_row(6)),
     }
     stage = Stage(folder, environment)
     yield stage
