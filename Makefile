@@ -40,7 +40,7 @@ bench:  ## side-by-side performance (not here yet)
 	@echo "make bench needs the benchmark and its baselines (nginx + Lua + Redis, plain FastAPI), which are not written yet; make run prints each stage's p50, p99 and requests per second." >&2; exit 2
 
 faults:  ## the fault matrix (not here yet)
-	@echo "make faults needs the fault matrix (crash points, fault proxy, Redis and PostgreSQL failures), which is not written yet; KILL=gateway|worker|keeper make run ONCE=1 kills that process in mid-sale." >&2; exit 2
+	@echo "make faults needs the fault matrix (crash points, fault proxy, Redis and PostgreSQL failures), which is not written yet; make run ONCE=1 KILL=gateway (or worker, or keeper) kills that process in mid-sale." >&2; exit 2
 
 rehearse:  ## the Locust rehearsal (not here yet)
 	@echo "make rehearse needs the Locust rehearsal and the capacity model, which are not written yet; make run CROWD=20000 ONCE=1 sends a larger crowd." >&2; exit 2

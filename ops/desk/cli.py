@@ -18,15 +18,14 @@ from kit.clock import SystemClock
 from kit.errors import StartRefused
 from kit.identity import ROLES, Identities, IdentitySettings
 from kit.ids import is_user_id
-from kit.postgres import Postgres
 from kit.redis import connect
-from kit.settings import PostgresSettings, RedisSettings, read_settings
+from kit.settings import RedisSettings, read_settings
 from ops.desk.audit import Viewer
 from ops.desk.places import place_finder
 from ops.desk.service import Answer, Desk
 from ops.desk.texts import Language
 from ops.desk.view import SaleShown, ShopperShown, show
-from ops.staff import terminal_user
+from ops.terminal import terminal_postgres, terminal_user
 
 _COLUMNS: Final[dict[Language, tuple[str, str, str]]] = {
     "zh-CN": ("时间（UTC）", "经过", "编号"),
@@ -55,10 +54,7 @@ def desk(
     as_json: Annotated[bool, typer.Option("--json", help="The console's answer as JSON.")] = False,
     lang: Annotated[Lang, typer.Option(help="Language of the texts.")] = Lang.ZH,
 ) -> None:
-    """One state, one reason and every step of a shopper. Who asks is written to the audit.
-
-    Refusals leave as `StartRefused` and `DomainError` (`sale_unknown`, `unavailable`); `ops.cli` says them.
-    """
+    """One state, one reason and every step of a shopper. Who asks is written to the audit."""
     _check_user(user, "USER")
     language: Language = "zh-CN" if lang is Lang.ZH else "en"
     shown = show(asyncio.run(_look_up(user, sale)), language)
@@ -69,15 +65,15 @@ def desk(
 
 
 async def _look_up(user_id: str, sale_id: str | None) -> Answer:
-    postgres, redis_settings = Postgres(read_settings(PostgresSettings)), read_settings(RedisSettings)
-    queue = connect(redis_settings.redis_queue_url, redis_settings, purpose="queue")
-    try:
-        async with postgres.unit_of_work() as session:
-            viewer = Viewer(actor=f"os/{terminal_user()}", door="cli")
-            return await Desk(place_finder(queue)).look_up(session, viewer, user_id, sale_id=sale_id)
-    finally:
-        await queue.aclose()
-        await postgres.close()
+    redis_settings = read_settings(RedisSettings)
+    async with terminal_postgres() as postgres:
+        queue = connect(redis_settings.redis_queue_url, redis_settings, purpose="queue")
+        try:
+            async with postgres.unit_of_work() as session:
+                viewer = Viewer(actor=f"os/{terminal_user()}", door="cli")
+                return await Desk(place_finder(queue)).look_up(session, viewer, user_id, sale_id=sale_id)
+        finally:
+            await queue.aclose()
 
 
 def print_shopper(console: Console, shown: ShopperShown) -> None:

@@ -10,20 +10,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import func, select
-from sqlalchemy.exc import ProgrammingError
 
 from flashsale.sales import SaleFacts, get_sale, list_sales
 from flashsale.upkeep import StockView, stock_views
 from kit.errors import StartRefused
 from kit.postgres import Postgres, ReadSession
 from kit.redis import connect
-from kit.settings import PostgresSettings, RedisSettings, read_settings
+from kit.settings import RedisSettings, read_settings
 from ops.planning.errors import SaleFileInvalid
 from ops.planning.language import terminal_language
 from ops.planning.messages import problem
 from ops.planning.salefile import SaleFile, apply, parse
 from ops.planning.tree import CHARACTERS_MAX
-from ops.staff import terminal_user
+from ops.terminal import terminal_postgres, terminal_user
 from queueing.rooms import RoomFacts, list_rooms
 
 OPENS_IN_SECONDS_MAX: Final = (
@@ -129,22 +128,8 @@ def read_file(file: Path) -> str:
 
 
 async def _with_postgres(action: Callable[[Postgres], Awaitable[T]]) -> T:
-    settings = read_settings(PostgresSettings)
-    if not settings.database_url:
-        raise StartRefused(
-            "Set DATABASE_URL to the database of the running system (`make run` prints it), or write it into .env."
-        )
-    postgres = Postgres(settings)
-    try:
+    async with terminal_postgres() as postgres:
         return await action(postgres)
-    except ProgrammingError as error:
-        if "does not exist" not in str(error.orig):
-            raise
-        raise StartRefused(
-            "This database has no tables of Floodgate yet, or older ones: `floodgate run` with the same DATABASE_URL makes them."
-        ) from error
-    finally:
-        await postgres.close()
 
 
 async def _apply(postgres: Postgres, sale_file: SaleFile, opens_in_seconds: int | None) -> SaleFacts:

@@ -100,7 +100,13 @@ class Course:
         opens_at = now + timedelta(seconds=self.plan.opens_in_seconds)
         sale_file = parse(self.plan.sale_file.read_text(encoding="utf-8"))
         self.sale_id = f"demo-{now:%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        demo = demo_sale(sale_file, sale_id=self.sale_id, units=self.plan.units, opens_at=opens_at)
+        demo = demo_sale(
+            sale_file,
+            sale_id=self.sale_id,
+            units=self.plan.units,
+            opens_at=opens_at,
+            with_crowd=self.plan.crowd > 0,
+        )
         async with stores.postgres.unit_of_work() as session:
             await apply(session, demo, actor="demo")
         await _until_shown(self.plan, self.sale_id)

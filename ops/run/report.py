@@ -63,7 +63,8 @@ def print_report(console: Console, language: Language, plan: RunPlan, report: Re
         console.print(_outcome(language, report), _stages(language, report))
     console.print(_truths(language, report))
     console.print(_memory(language, report), _durations(language, report))
-    print_pages(console, language, plan)
+    if not plan.once:
+        print_pages(console, language, plan)
     if report.broken:
         console.print(
             f"[bold red]{say(language, 'not_held', count=report.broken, report=plan.report)}[/bold red]"
@@ -76,15 +77,16 @@ def print_pages(console: Console, language: Language, plan: RunPlan) -> None:
     """Where to look while everything is up."""
     table = Table(title=say(language, "pages"), title_justify="left", show_header=False)
     table.add_row(say(language, "shopper_page"), f"{plan.gateway_url}/")
-    table.add_row(say(language, "gateway_docs"), f"{plan.gateway_url}/docs")
-    table.add_row(say(language, "console_docs"), f"{plan.console_url}/docs")
-    table.add_row(say(language, "simulator"), f"{plan.simulator_url}/")
+    table.add_row(say(language, "gateway_docs"), f"{plan.gateway_url}/openapi.json")
+    table.add_row(say(language, "console_docs"), f"{plan.console_url}/openapi.json")
+    table.add_row(say(language, "simulator"), f"{plan.simulator_url}/misbehaviour")
     for program in PROGRAMS:
         port = plan.ports.health(program.place)
         table.add_row(say(language, "metrics", name=program.name), f"http://127.0.0.1:{port}/metrics")
+    looked_up = f"desk shopper-{plan.seed}-000001" if plan.crowd else "sale list"
     table.add_row(
         say(language, "environment"),
-        f"set -a; . {plan.environment_file}; set +a; .venv/bin/floodgate desk shopper-{plan.seed}-000001",
+        f"set -a; . {plan.environment_file}; set +a; .venv/bin/floodgate {looked_up}",
     )
     console.print(table)
 

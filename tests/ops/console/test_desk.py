@@ -136,7 +136,11 @@ async def test_a_user_id_that_is_a_phone_is_masked_in_the_answer(
     ("path", "status", "code"),
     [
         ("search", 422, "search_unclear"),
-        ("search?phone=13800138000&reservation_id=01930b6e-7c1e-7d57-9d35-6f0c1c1a2b3c", 422, "search_unclear"),
+        (
+            "search?phone=13800138000&reservation_id=01930b6e-7c1e-7d57-9d35-6f0c1c1a2b3c",
+            422,
+            "search_unclear",
+        ),
         ("search?phone=138%2A%2A%2A%2A8000", 422, "invalid_request"),
         ("search?phone=%00", 422, "invalid_request"),
         ("search?reservation_id=1", 422, "invalid_request"),

@@ -58,6 +58,7 @@ def keepers(servers: ServerUrls) -> Iterator[list[Keeper]]:
 def _start(name: str, servers: ServerUrls, folder: Path) -> Keeper:
     port, log = free_port(), folder / f"{name}.log"
     environment = os.environ | servers.as_environment() | {"HEALTH_PORT": str(port), "KEEPER_NAME": name}
+    environment["PYTHONFAULTHANDLER"] = "1"
     with log.open("wb") as stderr:
         process = subprocess.Popen([sys.executable, "-m", "ops.keeper"], env=environment, stderr=stderr)
     return Keeper(name, port, process, log)
@@ -86,8 +87,18 @@ async def test_a_keeper_that_is_told_to_stop_ends_by_itself_and_cleanly(
     for keeper in keepers:
         await _until_ready(keeper)
         keeper.process.terminate()
-    assert [await asyncio.to_thread(keeper.process.wait, 20) for keeper in keepers] == [0, 0]
+    assert [await _ended(keeper) for keeper in keepers] == [0, 0]
     assert all("Traceback" not in keeper.log.read_text() for keeper in keepers)
+
+
+async def _ended(keeper: Keeper) -> int:
+    """The exit code; a keeper that hangs is made to say where, for whoever reads the failure."""
+    try:
+        return await asyncio.to_thread(keeper.process.wait, 40)
+    except subprocess.TimeoutExpired:
+        keeper.process.send_signal(signal.SIGABRT)
+        await asyncio.to_thread(keeper.process.wait, 10)
+        raise AssertionError(keeper.log.read_text()) from None
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
@@ -126,7 +127,7 @@ def test_a_file_without_end_is_refused(floodgate: Floodgate, tmp_path: Path, con
     [
         ("DATABASE_URL", "", "Set DATABASE_URL"),
         ("DATABASE_URL", "mysql://host/name", "postgresql://"),
-        ("DATABASE_URL", "postgresql://127.0.0.1:1/nothing", "postgres does not answer"),
+        ("DATABASE_URL", "postgresql://127.0.0.1:1/nothing", "No PostgreSQL answers at 127.0.0.1:1/nothing"),
     ],
 )
 def test_a_missing_or_wrong_database_is_one_sentence(
@@ -136,6 +137,17 @@ def test_a_missing_or_wrong_database_is_one_sentence(
     code, _, refused = floodgate("sale", "list")
     assert code == 2
     assert word in refused
+    assert len(refused.strip().splitlines()) == 1
+
+
+def test_a_database_that_is_not_there_is_one_sentence(
+    floodgate: Floodgate, monkeypatch: pytest.MonkeyPatch, servers: ServerUrls
+) -> None:
+    missing = urlsplit(servers.database)._replace(path="/no_such_database")
+    monkeypatch.setenv("DATABASE_URL", urlunsplit(missing))
+    code, _, refused = floodgate("sale", "list")
+    assert code == 2
+    assert "no_such_database" in refused
     assert len(refused.strip().splitlines()) == 1
 
 
