@@ -47,8 +47,13 @@ class GroupCommitter:
 
     async def find_replays(self, wishes: Sequence[Wish]) -> list[Decision | None]:
         """For each wish what its key was answered before. Raises `Unavailable`."""
-        async with self._postgres.read() as session:
-            return await find_replays(session, wishes)
+        try:
+            # Its batch waits for it, and the lane for the batch.
+            async with asyncio.timeout(self._settings.read_back_seconds_max):
+                async with self._postgres.read() as session:
+                    return await find_replays(session, wishes)
+        except TimeoutError as error:
+            raise Unavailable("postgres") from error
 
     async def _halve(self, wishes: Sequence[Wish], error: Exception) -> list[Committed]:
         if len(wishes) == 1:

@@ -26,6 +26,10 @@ from kit.settings import PostgresSettings
 
 log = structlog.get_logger()
 
+# How much longer than the server's own bound the client waits: a living server's answer comes first, and a silent one
+# (frozen, behind a dead network) ends in time all the same.
+SILENCE_SECONDS: Final = 1.0
+
 # What says "not now" rather than "no". A deadlock's victim was rolled back whole: asked again, it goes through.
 _AWAY: Final = (
     CannotConnectNowError,
@@ -84,6 +88,7 @@ def create_engine(
         hide_parameters=True,  # an error that is logged must not carry a phone number
         connect_args={
             "timeout": settings.postgres_connect_seconds,
+            "command_timeout": settings.postgres_statement_seconds + SILENCE_SECONDS,
             "server_settings": {
                 "application_name": "floodgate",
                 "statement_timeout": str(int(settings.postgres_statement_seconds * 1000)),
