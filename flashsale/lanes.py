@@ -20,6 +20,8 @@ from kit.errors import Unavailable
 
 log = structlog.get_logger()
 
+STUMBLE_SECONDS = 0.1  # after a failure between batches, so that a lasting one does not spin
+
 
 @dataclass(slots=True)
 class Waiting:
@@ -94,11 +96,19 @@ class Lanes:
         return waiting.answer
 
     async def _run(self) -> None:
-        while batch := await self._next_batch():
+        while True:
+            batch: list[Waiting] = []
             try:
+                batch = await self._next_batch()
+                if not batch:
+                    return
                 await self._serve(batch)
-            except Exception:  # a lane must outlive whatever one batch meets
+            except Exception:  # a lane must outlive whatever one batch meets, and whatever lies between two
                 log.exception("batch_failed", requests=len(batch))
+                if not batch:
+                    if self._stopping:
+                        return
+                    await asyncio.sleep(STUMBLE_SECONDS)
             finally:
                 for waiting in batch:
                     waiting.refuse(Unavailable("reservations"))
