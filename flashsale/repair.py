@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID, uuid4
 
 import structlog
@@ -31,6 +32,9 @@ log = structlog.get_logger()
 _CLOSE = LuaScript.from_file("flashsale", "stock_close")
 _FILL = LuaScript.from_file("flashsale", "stock_fill")
 _OPEN = LuaScript.from_file("flashsale", "stock_open")
+
+# No load has this epoch. A claim that is not pending any more was settled since it was seen, and is counted already.
+_STRIKE_OFF: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +157,7 @@ class StockRepair:
                 str(claim.reservation_id),
                 claim.user_id,
                 claim.quantity,
-                item.epoch if claim.reservation_id in committed else None,
+                _STRIKE_OFF if claim.reservation_id in committed else None,
             )
             for claim in left
         ]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
@@ -11,6 +12,7 @@ from flashsale.committer import GroupCommitter
 from flashsale.errors import SoldOut
 from flashsale.facts import Reserved
 from flashsale.settings import FlashsaleSettings
+from flashsale.snapshots import take_snapshots
 from flashsale.stock import EndedHold, StockClaims, give_back, settlement
 from flashsale.upkeep import StockRepair, stock_views
 from kit.embedded import ServerUrls
@@ -101,6 +103,23 @@ async def test_a_crash_between_commit_and_report_leaves_the_count_right(open_sho
     await GroupCommitter(shop.postgres, SETTINGS).commit([wish])
     await shop.repair()
     assert (await shop.available(), await shop.pending(), await shop.taken()) == (9, 0, 1)
+
+
+async def test_a_claim_that_is_settled_while_the_repair_looks_it_up_is_counted_once(
+    open_shop: OpenShop,
+) -> None:
+    shop = await open_shop()
+    wish, claims = a_wish(shop.sale_id, "ada"), claims_of(shop)
+    await claims.claim([wish])
+    (decision,) = await GroupCommitter(shop.postgres, SETTINGS).commit([wish])
+    repair = StockRepair(shop.postgres, shop.stock, FlashsaleSettings(pending_seconds_max=1e-9))
+    (item,) = [each for each in await repair._read_ledger() if each.sale_id == shop.sale_id]
+    (snapshot,) = await take_snapshots(shop.stock, [item.name])
+    claims.settle(settlement(wish, epoch=decision.item.epoch))  # type: ignore[union-attr]
+    await claims.flush()
+    later = replace(snapshot, now_ms=snapshot.now_ms + 1)
+    assert await repair._recover(item, later) == 1
+    assert (await shop.available(), await shop.taken(), await shop.pending()) == (9, 1, 0)
 
 
 async def test_a_commit_that_comes_after_the_repair_takes_its_units_back_out(open_shop: OpenShop) -> None:
