@@ -42,8 +42,9 @@ class StockBoard:
         try:
             pipeline = stock.pipeline(transaction=False)
             for sale_id, item in wanted:
-                pipeline.hmget(keys.stock(sale_id, item.sku), ["available", "open"])
-            answers = await pipeline.execute() if wanted else []
+                pipeline.hmget(keys.stock(sale_id, item.sku), ["available", "open", "run"])
+            pipeline.info("server")
+            *answers, server = await pipeline.execute()
         except Exception as error:
             if not is_away(error):
                 raise
@@ -51,9 +52,10 @@ class StockBoard:
             return
         before = self._bands
         view: dict[str, dict[str, Band]] = {}
-        for (sale_id, item), (available, is_open) in zip(wanted, answers, strict=True):
-            seen = band(int(available) if is_open else None, item.total)
-            if seen == "unknown":  # being reloaded: the last view is better than none
+        for (sale_id, item), (available, is_open, run) in zip(wanted, answers, strict=True):
+            is_known = is_open and run == server["run_id"].encode()
+            seen = band(int(available) if is_known else None, item.total)
+            if seen == "unknown":  # about to be reloaded: the last view is better than none
                 seen = before.get(sale_id, {}).get(item.sku, "unknown")
             view.setdefault(sale_id, {})[item.sku] = seen
         self._bands, self._misses = view, 0

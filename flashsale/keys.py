@@ -10,8 +10,9 @@ KEEP_SECONDS: Final = 7 * 86400
 
 
 def stock(sale_id: str, sku: str) -> str:
-    """Hash {available, epoch, load, open, until}: units free to claim under `epoch`. Loaded by the repair, counted down by
-    claims; absent or without `open` means that Redis does not know and must not say yes."""
+    """Hash {available, epoch, load, open, until, run}: units free to claim under `epoch`. Loaded by the repair, counted
+    down by claims; absent, without `open` or with the `run` of another server process means that Redis does not know
+    and must not say yes."""
     return f"flashsale:{{{sale_id}}}:stock:{sku}"
 
 

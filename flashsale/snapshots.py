@@ -23,7 +23,8 @@ class PendingClaim:
 
 @dataclass(frozen=True, slots=True)
 class StockSnapshot:
-    """One item in Redis. Not `is_open`: absent or being loaded; then the numbers mean nothing."""
+    """One item in Redis. Not `is_open`: absent, being loaded, or loaded into another server process (this one
+    may have gone back in time); then the numbers mean nothing."""
 
     is_open: bool
     available: int
@@ -41,13 +42,14 @@ async def take_snapshots(stock: Redis, names: Sequence[ItemName]) -> list[StockS
     snapshots = []
     for name in names:
         pipeline = stock.pipeline(transaction=True)
-        pipeline.hmget(keys.stock(*name), ["available", "epoch", "open"])
+        pipeline.hmget(keys.stock(*name), ["available", "epoch", "open", "run"])
         pipeline.hgetall(keys.pending(*name))
         pipeline.time()
-        (available, epoch, is_open), pending, (seconds, microseconds) = await pipeline.execute()
+        pipeline.info("server")
+        (available, epoch, is_open, run), pending, (seconds, microseconds), server = await pipeline.execute()
         snapshots.append(
             StockSnapshot(
-                is_open=is_open is not None and available is not None,
+                is_open=None not in (is_open, available, run) and run.decode() == server["run_id"],
                 available=int(available or 0),
                 epoch=int(epoch or 0),
                 pending=tuple(_claim(operation, value) for operation, value in pending.items()),

@@ -1,5 +1,5 @@
 -- Claims units of one item for a whole batch: checks everything first, writes last, each operation at most once.
--- KEYS[1] stock hash {available, epoch, open, until}   KEYS[2] pending hash   KEYS[3] buyers hash
+-- KEYS[1] stock hash {available, epoch, open, until, run}   KEYS[2] pending hash   KEYS[3] buyers hash
 -- ARGV[1] per-user limit (units); then per operation: operation, reservation id, user, quantity (units)
 -- OUTCOMES, one an operation, in order, after the epoch (decimal):
 --   claimed             units are taken; said again to a repeat of the same reservation id
@@ -7,9 +7,11 @@
 --   limit_reached       the user would have more than the limit
 --   sold_out            not so many units are free
 --   sold_out_to_buyer   the same, to a user who has reserved before: an old key may be repeated
--- or not_loaded alone: Redis does not know this item and must not say yes.
-local stock = redis.call('HMGET', KEYS[1], 'available', 'epoch', 'open', 'until')
-if not stock[1] or not stock[3] then
+-- or not_loaded alone: Redis does not know this item and must not say yes; nor may a server that restarted or was
+-- promoted since the load, for it may have gone back in time.
+local stock = redis.call('HMGET', KEYS[1], 'available', 'epoch', 'open', 'until', 'run')
+local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
+if not stock[1] or not stock[3] or stock[5] ~= run then
   return {'not_loaded'}
 end
 local available = tonumber(stock[1])

@@ -1,12 +1,16 @@
 -- Reports to Redis what PostgreSQL decided about claims of one item.
--- KEYS[1] stock hash {available, epoch, until}   KEYS[2] pending hash   KEYS[3] buyers hash
+-- KEYS[1] stock hash {available, epoch, until, run}   KEYS[2] pending hash   KEYS[3] buyers hash
 -- ARGV per operation: operation, reservation id, user, quantity (units), verdict, ledger epoch ('' if refused)
 --   verdict committed: the claim has become a reservation. A pending claim is only struck off: its units are counted
 --     already. Without one (PostgreSQL decided alone, or Redis was loaded in between) the units are taken now, but only
 --     under the epoch of that commit: a later load has counted them.
 --   verdict refused: a pending claim gives its units back; without one nothing was taken here.
--- OUTCOMES, counted: {struck_off, lowered, given_back, ignored}
-local stock = redis.call('HMGET', KEYS[1], 'available', 'epoch', 'until')
+-- OUTCOMES, counted: {struck_off, lowered, given_back, ignored}; all are ignored in a load that another server process
+--   was given: the next load counts them.
+local stock = redis.call('HMGET', KEYS[1], 'available', 'epoch', 'until', 'run')
+if stock[1] and stock[4] ~= string.match(redis.call('INFO', 'server'), 'run_id:(%x+)') then
+  return {0, 0, 0, #ARGV / 6}
+end
 local struck_off, lowered, given_back, ignored = 0, 0, 0, 0
 for at = 1, #ARGV, 6 do
   local operation, id, user, units = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
