@@ -76,7 +76,8 @@ async def _run_until_told(loops: list[DutyLoop]) -> None:
     async with asyncio.TaskGroup() as group:
         duties = [group.create_task(loop.run(), name=loop.duty.name) for loop in loops]
         await told.wait()
-        # More than once: a library may take a cancellation that meets its own time-out for that time-out.
+        for loop in loops:
+            loop.stop()
         while left := [duty for duty in duties if not duty.done()]:
             for duty in left:
                 duty.cancel()

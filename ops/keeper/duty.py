@@ -52,14 +52,24 @@ class DutyLoop:
     def __init__(self, duty: Duty, leadership: Candidacy) -> None:
         self.duty = duty
         self.leading = False
+        self._stopping = False
         self._leadership = leadership
         self._log = log.bind(duty=duty.name)
         metrics.announce(duty.name)
 
-    async def run(self) -> NoReturn:
-        """Stands by or leads until cancelled, and gives the leadership back then."""
+    def stop(self) -> None:
+        """Gives the leadership back now and leads no more.
+
+        A cancellation alone is not enough: a library may lose it (redis-py does while a connection fails), and a task
+        group hands it to its tasks only once.
+        """
+        self._stopping = True
+        self._leadership.resign()
+
+    async def run(self) -> None:
+        """Stands by or leads until stopped or cancelled, and gives the leadership back then."""
         try:
-            while True:
+            while not self._stopping:
                 wait_seconds = await self._turn()
                 await asyncio.sleep(wait_seconds)
         finally:
@@ -108,6 +118,8 @@ class DutyLoop:
         while True:
             began = time.monotonic()
             done = await self._round(fence)
+            if self._stopping:
+                raise LeadershipLost(self.duty.name)
             now = time.monotonic()
             if done is not None:
                 good_at = now

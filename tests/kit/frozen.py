@@ -37,6 +37,8 @@ class FreezingPostgres:
         for task in list(self._serving):
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+        for _ in range(2):  # the aborted connections tell the loop so in its next turn
+            await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -53,11 +55,11 @@ class FreezingPostgres:
                 for pump in pumps:
                     pump.cancel()
                 await asyncio.gather(*pumps, return_exceptions=True)
-                back.close()
+                back.transport.abort()
         except (OSError, asyncio.CancelledError):
             pass
         finally:
-            writer.close()
+            writer.transport.abort()
             self._serving.discard(task)
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
