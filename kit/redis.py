@@ -4,6 +4,7 @@ redis-py retries each command up to ten times by default, writes too: one INCR w
 times. Here a lost reply is an unknown outcome, and operation ids make the repeated call harmless.
 """
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,23 +12,42 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from kit.errors import StartRefused
 from kit.settings import RedisSettings
 
 # What says "Redis cannot serve now", as against a fault of ours in a script.
-REDIS_AWAY = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OSError)
+REDIS_AWAY = (
+    RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError, ClusterDownError, TryAgainError,
+    OSError,
+)  # fmt: skip
+# Codes that redis-py has no class for, or that a command inside a script met.
+_AWAY_PREFIXES = frozenset(
+    {
+        "LOADING", "OOM", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "NOREPLICAS", "BUSY", "READONLY",
+    }
+)  # fmt: skip
+_INSIDE_SCRIPT = re.compile(r"@user_script:.* -([A-Z]+) ")
 
 
 def is_away(error: BaseException) -> bool:
     """Whether Redis is away, busy loading, out of memory or read-only: outcomes are unknown, the ledger decides."""
     if isinstance(error, REDIS_AWAY):
         return True
-    return isinstance(error, ResponseError) and str(error).split(" ", 1)[0] in {
-        "LOADING", "OOM", "MISCONF", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "NOREPLICAS", "BUSY",
-    }  # fmt: skip
+    if not isinstance(error, ResponseError):
+        return False
+    # What a command inside a script met stands at the end of the script's own error, behind a dash (Redis 6.2).
+    inside = _INSIDE_SCRIPT.search(str(error))
+    return (inside[1] if inside else str(error).split(" ", 1)[0]) in _AWAY_PREFIXES
 
 
 def connect(url: str, settings: RedisSettings, *, purpose: str) -> Redis:
