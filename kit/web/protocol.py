@@ -5,6 +5,7 @@ What is refused here is answered in problem form, in its turn: never before the 
 """
 
 import asyncio
+import random
 from typing import Any, Final
 
 from uvicorn.config import Config
@@ -17,6 +18,8 @@ from kit.web.rawproblems import language_of, raw_problem
 from kit.web.receipt import WAIT_SAMPLES, Cut, Receipt, Receipts, Stage
 
 _ANSWERED_CUTS: Final = frozenset({Cut.SLOW_HEAD, Cut.SLOW_BODY})  # who has said nothing is told nothing
+_BUSY: Final = frozenset({"temporary_reduced_capacity"})
+RETRY_SECONDS_MAX: Final = 5  # who found no room: a connection is given up within seconds
 RECEIVED_AT: Final = "received_at"  # in the scope's state: `loop.time()` when the head was whole
 
 
@@ -159,7 +162,8 @@ class BoundedHttpProtocol(Receipt, HttpToolsProtocol):
             return
         cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            self.transport.write(raw_problem(code, language_of(self.headers)))
+            wait = random.randint(1, RETRY_SECONDS_MAX) if code in _BUSY else None  # noqa: S311 - spreads a crowd
+            self.transport.write(raw_problem(code, language_of(self.headers), retry_after_seconds=wait))
         self.transport.close()
 
     def _exact_head_bytes(self) -> int:

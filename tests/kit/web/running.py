@@ -10,16 +10,22 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any, Final
-
-import httpx
+from typing import Any, Final, NamedTuple
 
 from kit.embedded.ports import free_port
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 START_SECONDS_MAX: Final = 30.0
 GET: Final = b"GET /quick HTTP/1.1\r\nhost: tiny\r\n\r\n"
+
+
+class Probed(NamedTuple):
+    """A probe's answer."""
+
+    status_code: int
+    text: str
 
 
 @dataclass
@@ -30,8 +36,15 @@ class Running:
     port: int
     health_port: int
 
-    def probe(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.health_port}{path}", timeout=5)
+    def probe(self, path: str) -> Probed:
+        """What the process says of itself. Raises `OSError` while it does not."""
+        connection = HTTPConnection("127.0.0.1", self.health_port, timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return Probed(answer.status, answer.read().decode())
+        finally:
+            connection.close()
 
     def metric(self, name: str) -> float:
         """A sample by its full name, labels included."""
@@ -71,7 +84,7 @@ def _wait(server: Running) -> None:
         try:
             if server.probe("/readyz").status_code == 200:
                 return
-        except httpx.TransportError:
+        except OSError:
             pass
         time.sleep(0.05)
     raise AssertionError("the server did not become ready")

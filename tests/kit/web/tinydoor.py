@@ -1,13 +1,16 @@
 """`python -m tests.kit.web.tinydoor '{"port": …, "health_port": …}'`: a small app behind the real server, as a process.
 
-Not a test: what the tests of the server start. `drain_seconds`, `finish_seconds` and any bound may be given too.
+Not a test: what the tests of the server start. `drain_seconds`, `finish_seconds` and any bound may be given too;
+`as_uvicorn_comes` runs uvicorn without anything of ours, for controls.
 """
 
 import asyncio
 import json
 import sys
+from contextlib import suppress
 from typing import Any
 
+import uvicorn
 import uvloop
 from fastapi import FastAPI, Request
 
@@ -57,6 +60,12 @@ async def main(wish: dict[str, Any]) -> None:
     with listen(door) as listener:
         probes = HealthServer(health, host="127.0.0.1", port=wish["health_port"])
         probes.start()
+        if wish.get("as_uvicorn_comes"):
+            health.started.set()
+            plain = uvicorn.Config(app(), http="httptools", log_level="critical", timeout_graceful_shutdown=8)
+            with suppress(KeyboardInterrupt):
+                await uvicorn.Server(plain).serve(sockets=[listener])
+            return
         try:
             await serve(app(), door, listener, health, bounds=bounds)
         finally:
