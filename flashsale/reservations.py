@@ -12,10 +12,10 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 from flashsale import metrics
-from flashsale.answers import raise_window, refusal, validate
+from flashsale.answers import outside_window, refusal, unfit
 from flashsale.board import StockBoard
 from flashsale.committer import Committed, GroupCommitter
-from flashsale.errors import InProgress, KeyReused
+from flashsale.errors import InProgress, KeyReused, SaleUnknown
 from flashsale.facts import Admitted, Reservation, Reserved, ReserveRequest
 from flashsale.holds import release_hold
 from flashsale.lanes import Lanes, Waiting
@@ -31,6 +31,7 @@ from kit.errors import DomainError, Unavailable
 from kit.idempotency import fingerprint
 from kit.ids import new_id
 from kit.postgres import Postgres, WriteSession
+from kit.sinks import Listener, Waiter
 
 __all__ = [
     "Admitted",
@@ -78,13 +79,21 @@ class Reservations:
         `KeyReused`, `InProgress`, `InvalidInput`, and `Unavailable` when it is not known or not possible now: then the
         same key may be sent again.
         """
-        try:
-            reserved = await self._lanes.enter(self._admit(request))
-        except DomainError as error:
-            metrics.RESERVATION_ANSWERS.labels(outcome=error.code).inc()
-            raise
-        metrics.RESERVATION_ANSWERS.labels(outcome="replayed" if reserved.replayed else "reserved").inc()
-        return reserved
+        waiter: Waiter[Reserved] = Waiter()
+        self.submit(request, waiter)
+        return await waiter
+
+    def submit(self, request: ReserveRequest, sink: Listener[Reserved]) -> None:
+        """Like `reserve`, for callers that do not wait: the sink is told, or refused with what `reserve` raises."""
+        wish = self._admit(request)
+        if isinstance(wish, DomainError):
+            error = wish
+        elif self._lanes.enter(wish, sink):
+            return
+        else:
+            error = Unavailable("reservations")
+        metrics.RESERVATION_ANSWERS.counts[error.code] += 1
+        sink.refuse(error)
 
     async def release(self, session: WriteSession, reservation_id: UUID, user_id: str) -> Reservation:
         """Ends the user's hold at their wish; again, it says the same.
@@ -93,28 +102,33 @@ class Reservations:
         """
         return await release_hold(session, self._stock, self._bells, reservation_id, user_id)
 
-    def _admit(self, request: ReserveRequest) -> Wish:
+    def _admit(self, request: ReserveRequest) -> Wish | DomainError:
         admitted = request.admitted
-        sale = self._book.get(admitted.sale_id)
-        raise_window(sale, self._clock.now())
-        validate(sale, request)
+        sale = self._book.find(admitted.sale_id)
+        if sale is None:
+            return SaleUnknown(sale_id=admitted.sale_id)
+        refused = outside_window(sale, self._clock.now()) or unfit(sale, request)
+        if refused is not None:
+            return refused
         wish = Wish(
-            reservation_id=new_id(),
-            sale_id=admitted.sale_id,
-            sku=request.sku,
-            user_id=admitted.user_id,
-            quantity=request.quantity,
-            key=request.idempotency_key,
+            new_id(),
+            admitted.sale_id,
+            request.sku,
+            admitted.user_id,
+            request.quantity,
+            request.idempotency_key,
             # Not the admission: a repeat may well carry a fresh one.
-            fingerprint=fingerprint({"sku": request.sku, "quantity": request.quantity}),
-            admission_id=admitted.admission_id,
-            admission_position=admitted.position,
-            phone=request.phone,
+            fingerprint({"sku": request.sku, "quantity": request.quantity}),
+            admitted.admission_id,
+            admitted.position,
+            request.phone,
         )
-        if (first := self._lanes.find((wish.sale_id, wish.user_id, wish.key))) is not None:
-            same = first.wish.fingerprint == wish.fingerprint
-            raise InProgress(retry_after_seconds=1.0) if same else KeyReused()
-        return wish
+        first = self._lanes.find(wish.owner)
+        if first is None:
+            return wish
+        return (
+            InProgress(retry_after_seconds=1.0) if first.wish.fingerprint == wish.fingerprint else KeyReused()
+        )
 
     async def _serve(self, batch: Sequence[Waiting]) -> None:
         metrics.BATCH_REQUESTS.observe(len(batch))

@@ -21,6 +21,12 @@ class Sink(Protocol[T_contra]):
     def refuse(self, error: DomainError) -> None: ...
 
 
+class Listener(Sink[T_contra], Protocol[T_contra]):
+    """A sink that says when nobody listens any more, so that what has not begun need not be done for it."""
+
+    def done(self) -> bool: ...
+
+
 class Waiter(asyncio.Future[T]):
     """A sink that can be awaited: for callers who are tasks anyway. One that was cancelled is told in vain."""
 
