@@ -52,10 +52,11 @@ async def reach_redis(settings: RedisSettings, *, wait_seconds: float = 10.0) ->
         "BROKER": settings.redis_broker_url,
     }
     for role, url in roles.items():
-        await _reach_role(role, url, settings, wait_seconds)
+        await reach_redis_role(role, url, settings, wait_seconds=wait_seconds)
 
 
-async def _reach_role(role: str, url: str, settings: RedisSettings, wait_seconds: float) -> None:
+async def reach_redis_role(role: str, url: str, settings: RedisSettings, *, wait_seconds: float) -> None:
+    """Returns once the Redis of one role (QUEUE, STOCK, LIMITS, BROKER) answers. Raises `StartRefused`."""
     deadline = time.monotonic() + wait_seconds
     client = connect(url, settings, purpose=role.lower())
     try:
