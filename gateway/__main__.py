@@ -14,7 +14,10 @@ from flashsale.reservations import Reservations
 from flashsale.sales import SaleBook
 from flashsale.settings import FlashsaleSettings
 from gateway.app import create_app
+from gateway.lane.lane import Lane
 from gateway.live import LiveRoom
+from gateway.overload.gate import Gate
+from gateway.overload.settings import OverloadSettings
 from gateway.parts import Parts
 from gateway.settings import GatewaySettings, ProbeSettings
 from kit.clock import SystemClock
@@ -58,8 +61,16 @@ async def main() -> None:
             await _look(parts)
             probes.start()
             log.info("gateway_starting", port=settings.port)
+            app = create_app(parts)
+            lane = Lane(parts, app.state.problems)
+
+            def on_drain() -> None:
+                parts.live.close()
+                lane.drain()
+
             try:
-                await serve(create_app(parts), door, listener, health, on_drain=parts.live.close)
+                async with lane.ticking():
+                    await serve(app, door, listener, health, on_drain=on_drain, protocol=lane.protocol())
             finally:
                 probes.stop()
                 log.info("gateway_stopped")
@@ -90,7 +101,8 @@ async def _look(parts: Parts) -> None:
 async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
     """The parts, connecting at their first use; closed in reverse at the end. Raises `StartRefused`."""
     clock = SystemClock()
-    provider_settings, queueing_settings, flashsale_settings = (
+    overload_settings, provider_settings, queueing_settings, flashsale_settings = (
+        read_settings(OverloadSettings),
         read_settings(ProviderSettings),
         read_settings(QueueingSettings),
         read_settings(FlashsaleSettings),
@@ -123,6 +135,7 @@ async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
             doorbells=doorbells,
             live=LiveRoom(postgres, doorbells, settings),
             webhook_secret=webhook_secret,
+            gate=Gate(overload_settings),
         )
 
 

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from gateway.errors import PROBLEMS
+from gateway.overload.shedding import Shedding
 from gateway.page import add_page
 from gateway.parts import Parts, running
 from gateway.routes import local, me, queue, reservations, sales, webhooks
@@ -36,6 +37,7 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.written = sales.Written()
+    app.add_middleware(Shedding, gate=parts.gate)
     install_problems(app, PROBLEMS, code_of_parameter={"header:idempotency-key": "key_missing"})
     app.add_middleware(Telemetry)
     for room in (sales, queue, reservations, me, webhooks):

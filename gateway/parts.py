@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -14,6 +14,8 @@ from flashsale.payments import Payments
 from flashsale.reservations import Reservations
 from flashsale.sales import SaleBook
 from gateway.live import LiveRoom
+from gateway.overload.gate import Gate
+from gateway.queue_documents import QueueDocuments
 from gateway.settings import GatewaySettings
 from kit.clock import Clock
 from kit.doorbell import Doorbells
@@ -46,6 +48,12 @@ class Parts:
     doorbells: Doorbells
     live: LiveRoom
     webhook_secret: str
+    gate: Gate = field(default_factory=Gate)
+    queue_documents: QueueDocuments = field(init=False)
+
+    def __post_init__(self) -> None:
+        documents = QueueDocuments(self.rooms, self.stock_board, self.clock)
+        object.__setattr__(self, "queue_documents", documents)
 
 
 @asynccontextmanager
@@ -65,6 +73,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
             "room_board": parts.rooms.run,
             "stock_board": lambda: parts.stock_board.run(parts.stock, parts.book),
             "doorbells": parts.doorbells.run,
+            "overload_gate": parts.gate.run,
         }.items()
     ]
     try:

@@ -21,7 +21,8 @@ from gateway.overload.settings import OverloadSettings
 
 TICK_SECONDS: Final = 0.05
 WINDOW_SECONDS_MIN: Final = 0.1  # hundreds of answers at the rates that matter
-WINDOW_SECONDS_MAX: Final = 1.0  # a store that stands still is noticed within it
+WINDOW_SECONDS_MAX: Final = 1.0  # a store that stands still is noticed within it, or within ...
+STILL_ROUND_TRIPS: Final = 3.0  # ... so many of its round trips when it was slow already
 ANSWERS_MIN: Final = 16  # a mean of fewer is noise; the window goes on
 ROUND_TRIPS: Final = 2.0  # a window must see what its own limit led to, not the one before
 # Of the limit, how much each priority may fill: the rest is kept for those above it (trunk reservation).
@@ -78,7 +79,7 @@ class Gate:
     ) -> None:
         settings = settings or OverloadSettings()
         self.now = now
-        self.good_seconds, self._deadline_seconds = settings.good_seconds, settings.deadline_seconds
+        self.good_seconds, self.deadline_seconds = settings.good_seconds, settings.deadline_seconds
         self.limiter = Limiter(
             target_seconds=settings.target_seconds,
             start=settings.limit_start,
@@ -95,6 +96,7 @@ class Gate:
         self.answers = [0] * CLASSES
         self.seconds = [0.0] * CLASSES
         self._refused_before = 0
+        self._mean_before = 0.0
         self._watched: deque[Permit] = deque()
         self._retry_spread = float(RETRY_SECONDS_MIN)
         self._counts = metrics.Counts()
@@ -137,8 +139,9 @@ class Gate:
         elapsed, answers = now - self.window_began, sum(self.answers)
         mean = sum(self.seconds) / answers if answers else 0.0
         enough = answers >= ANSWERS_MIN and elapsed >= max(WINDOW_SECONDS_MIN, ROUND_TRIPS * mean)
-        if not enough and elapsed < WINDOW_SECONDS_MAX:
+        if not enough and elapsed < max(WINDOW_SECONDS_MAX, STILL_ROUND_TRIPS * max(mean, self._mean_before)):
             return False
+        self._mean_before = mean or self._mean_before
         refused = sum(self.refused)
         newly_refused, self._refused_before = refused - self._refused_before, refused
         self.limiter.observe(Window(elapsed, self.answers, self.seconds, newly_refused, self.in_flight))
@@ -148,7 +151,7 @@ class Gate:
         return True
 
     def _end_late(self, now: float) -> None:
-        watched, late = self._watched, now - self._deadline_seconds
+        watched, late = self._watched, now - self.deadline_seconds
         while watched and (not watched[0].held or watched[0].entered <= late):
             permit = watched.popleft()
             on_deadline = permit.on_deadline

@@ -18,11 +18,12 @@ of minima, are those of Gradient2 in Netflix's concurrency-limits. What differs,
   throughput × target.
 - **No drift.** Gradient2's base is a slow average of what is measured, which creeps up while overload lasts; here
   base_c falls with every lower mean and rises only by evidence: when a window ran at a lower limit L' than the one
-  before (L), base_c = mean' − (mean − mean') · L' / (L − L'), the time at no load of the straight line through both.
-  A queue halves with the limit and leaves base_c as it was; a store that has become slow does not care about the limit,
-  and base_c becomes its new round trip. Every decrease is such a test. While the limit stays in the way at rest, one
-  window in 10 s is run at half the limit for it (BBR's PROBE_RTT, which goes down to four packets; half is enough for
-  a line and costs a queue nothing but its length).
+  before (L), mean' − (mean − mean') · L' / (L − L') is the time at no load of the straight line through both. A queue
+  halves with the limit, and the line says 0; a store that has become slow does not care about the limit, and the line
+  says its new round trip. Every decrease is such a test and may raise base_c; but things change while the limit
+  falls, so while it stays in the way one window in 10 s (2 s after a rise) is run at half the limit, and what its line
+  says is base_c. (BBR's PROBE_RTT, which goes down to four packets; half is enough for a line and costs a queue
+  nothing but its length.)
 - **Classes.** They are weighted by the time they occupy, so a thousand views from memory say nothing about stock.
 """
 
@@ -35,7 +36,9 @@ CLASSES: Final = 4
 GRADIENT_MIN: Final = 0.5  # no window, however strange, may cost more than half
 GRADIENT_MAX: Final = 2.0
 TOLERANCE: Final = 2.0  # a request may wait for one batch before its own
+USED_SHARE: Final = 0.8  # from here on the limit counts as in the way, even if nobody was refused yet
 PROBE_SECONDS: Final = 10.0
+CONFIRM_SECONDS: Final = 2.0  # a base that a decrease has raised is probed so soon: things were changing then
 PROBE_SHARE: Final = 0.5
 PROBE_STRETCH: Final = 0.8  # below it the target bears everything, whatever the base is
 LOWER_LIMIT: Final = 0.8  # a window counts as lower when its limit was at most this share of the one before
@@ -78,7 +81,7 @@ class Limiter:
         self._since_probe_seconds += seen.elapsed_seconds
         if not any(seen.answers):
             return self._without_answers(seen)
-        in_the_way = seen.refused > 0 or seen.in_flight >= self.limit / 2
+        in_the_way = seen.refused > 0 or seen.in_flight >= USED_SHARE * self.limit
         self._learn(seen, in_the_way=in_the_way)
         self.stretch = self._stretch(seen)
         if self._kept is not None:
@@ -103,18 +106,24 @@ class Limiter:
         for number, mean in enumerate(means):
             if mean:
                 self.bases[number] = min(self.bases[number], mean)
-                if in_the_way and self._before is not None:
-                    self._raise_base(number, mean, *self._before)
+        if in_the_way and self._before is not None and self.limit <= LOWER_LIMIT * self._before[0]:
+            self._compare(means, *self._before)
         self._before = (self.limit, means) if in_the_way else None
 
-    def _raise_base(
-        self, number: int, mean: float, limit_before: float, means_before: tuple[float, ...]
+    def _compare(
+        self, means: tuple[float, ...], limit_before: float, means_before: tuple[float, ...]
     ) -> None:
-        mean_before = means_before[number]
-        if mean_before and self.limit <= LOWER_LIMIT * limit_before:
-            slope = (mean_before - mean) / (limit_before - self.limit)
-            at_no_load = min(mean, mean - slope * self.limit)
-            self.bases[number] = max(self.bases[number], at_no_load)
+        for number, (mean, mean_before) in enumerate(zip(means, means_before, strict=True)):
+            if mean and mean_before:
+                slope = (mean_before - mean) / (limit_before - self.limit)
+                at_no_load = min(mean, max(0.0, mean - slope * self.limit))
+                if self.probing:
+                    self.bases[number] = at_no_load
+                elif at_no_load > self.bases[number]:
+                    self.bases[number] = at_no_load
+                    self._since_probe_seconds = max(
+                        self._since_probe_seconds, PROBE_SECONDS - CONFIRM_SECONDS
+                    )
 
     def _stretch(self, seen: Window) -> float:
         total = weighted = 0.0

@@ -40,7 +40,7 @@ LOOP_LAG: Final = Histogram(
 )
 HANDLING_DELAY: Final = Histogram(
     "floodgate_overload_handling_delay_seconds",
-    "From the head's receipt to the start of its handling, requests beneath the framework's routes",
+    "From the receipt of a whole request to the start of its handling, for the framework's routes",
     buckets=_DELAYS,
 )
 

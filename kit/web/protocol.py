@@ -20,7 +20,7 @@ from kit.web.receipt import WAIT_SAMPLES, Cut, Receipt, Receipts, Stage
 _ANSWERED_CUTS: Final = frozenset({Cut.SLOW_HEAD, Cut.SLOW_BODY})  # who has said nothing is told nothing
 _BUSY: Final = frozenset({"temporary_reduced_capacity"})
 RETRY_SECONDS_MAX: Final = 5  # who found no room: a connection is given up within seconds
-RECEIVED_AT: Final = "received_at"  # in the scope's state: `loop.time()` when the head was whole
+RECEIVED_AT: Final = "received_at"  # in the scope's state: `loop.time()` when the request was whole
 
 
 class HeadTooLarge(ValueError):
@@ -89,7 +89,6 @@ class BoundedHttpProtocol(Receipt, HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self.judge_head()
-        self.scope["state"][RECEIVED_AT] = self.loop.time()
         super().on_headers_complete()
 
     def judge_head(self) -> None:
@@ -106,6 +105,7 @@ class BoundedHttpProtocol(Receipt, HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self.stage, self.since = Stage.RESTING, self.receipts.now
+        self.scope["state"][RECEIVED_AT] = self.loop.time()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
