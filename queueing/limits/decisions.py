@@ -26,7 +26,8 @@ class Decision:
     """`allowed` or not; the rest is worked out only for who asks.
 
     `ahead` holds two numbers a check as the script tells them (lua/decide.lua); `now_us` is the clock they count from.
-    `share` is the number of processes that divided the quota among themselves; 1 where Redis decided.
+    `share` is the number of processes that divided the quota among themselves; 1 where Redis decided. `taken` says that
+    units were taken and not given back.
     """
 
     allowed: bool
@@ -37,7 +38,7 @@ class Decision:
     ahead: Sequence[int]
     share: int = REDIS_ALONE
     degraded: bool = False
-    refunded: bool = False
+    taken: bool = False
 
     @property
     def policies(self) -> list[LimitState]:
@@ -64,7 +65,7 @@ class Decision:
         until = []
         for place in range(len(self.checks)):
             whole, rest = self.ahead[2 * place], self.ahead[2 * place + 1]
-            until += [self.now_us + whole, rest] if self.allowed and whole >= 0 else [0, 0]
+            until += [self.now_us + whole, rest] if self.taken and whole >= 0 else [0, 0]
         return until
 
     def _exceeded(self) -> list[LimitPolicy]:

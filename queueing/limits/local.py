@@ -1,15 +1,24 @@
 """The local share: what one process may give while Redis is away. One part in N of every quota, N being the lease's."""
 
 import time
-from typing import Final
+from typing import Final, NamedTuple
 
 from kit.clock import Clock
 from queueing.limits import metrics, rules
 from queueing.limits.decisions import Decision
 from queueing.limits.members import Member, Mode
-from queueing.limits.policy import SECOND_US
+from queueing.limits.policy import SECOND_US, LimitPolicy
 
 SWEEP_SECONDS: Final = 1.0  # looking through a full table takes ten milliseconds; not for every newcomer
+
+
+class _View(NamedTuple):
+    """One bucket as a request meets it: ticks from full before and after."""
+
+    policy: LimitPolicy
+    used: int
+    after: int
+    fits: bool
 
 
 class LocalShare:
@@ -27,43 +36,48 @@ class LocalShare:
         if len(self._buckets) + len(member.buckets) > self._keys_max and not self._sweep():
             return None
         now_us = self._now_us()
+        views = [
+            self._view(bucket, check.policy, member.cost, processes, now_us)
+            for bucket, check in zip(member.buckets, member.checks, strict=True)
+        ]
+        allowed = all(view.fits or view.policy.shadow for view in views)
+        take = allowed and member.mode is Mode.TAKE
         ahead: list[int] = []
-        taken: list[tuple[str, int, int]] = []
-        allowed = True
-        for number, bucket in enumerate(member.buckets):
-            policy = member.checks[number].policy
-            base = policy.denominator
-            interval, capacity = rules.share_of(policy.burst, policy.interval, processes)
-            now = now_us * base
-            used = rules.ahead_at(self._buckets.get(bucket, (0, base))[0], now, capacity)
-            # A request that costs more than the whole part takes the whole part, or it would never pass.
-            after = used + min(member.cost * interval, capacity)
-            fits = after <= capacity
-            if fits:
-                taken.append((bucket, now + after, base))
-            elif not policy.shadow:
-                allowed = False
-            whole, rest = divmod(after if fits and member.mode is Mode.TAKE else used, base)
-            ahead += (whole if fits else -1 - whole, rest)
-        decision = Decision(
-            allowed, member.scope, member.checks, member.cost, now_us, ahead, processes, degraded=True
+        for bucket, view in zip(member.buckets, views, strict=True):
+            base = view.policy.denominator
+            if take and view.fits:
+                self._buckets[bucket] = (now_us * base + view.after, base)
+            whole, rest = divmod(view.after if take and view.fits else view.used, base)
+            ahead += (whole if view.fits else -1 - whole, rest)
+        metrics.local_keys.set(len(self._buckets))
+        return Decision(
+            allowed,
+            member.scope,
+            member.checks,
+            member.cost,
+            now_us,
+            ahead,
+            processes,
+            degraded=True,
+            taken=take,
         )
-        if allowed and member.mode is Mode.TAKE:
-            for bucket, until, base in taken:
-                self._buckets[bucket] = (until, base)
-        return decision
+
+    def _view(self, bucket: str, policy: LimitPolicy, cost: int, processes: int, now_us: int) -> "_View":
+        interval, capacity = rules.share_of(policy.burst, policy.interval, processes)
+        tat, _ = self._buckets.get(bucket, (0, 1))
+        used = rules.ahead_at(tat, now_us * policy.denominator, capacity)
+        after = used + cost * interval
+        # What costs more than a whole part is refused until Redis is back, or the parts would not add up.
+        return _View(policy, used, after, after <= capacity)
 
     def refund(self, member: Member, share: int) -> None:
         """Gives back what the local share gave, by the same rule as Redis."""
         now_us = self._now_us()
         for number, bucket in enumerate(member.buckets):
             until, base = self._buckets.get(bucket, (0, 1))
-            interval, capacity = rules.share_of(
-                member.checks[number].policy.burst, member.checks[number].policy.interval, share
-            )
+            interval = member.checks[number].policy.interval * share
             taken_until = member.until[2 * number] * base + member.until[2 * number + 1]
-            cost = min(member.cost * interval, capacity)
-            back = rules.refundable(taken_until, cost, now_us * base)
+            back = rules.refundable(taken_until, member.cost * interval, now_us * base)
             if back:
                 self._buckets[bucket] = (until - back, base)
 
@@ -76,7 +90,6 @@ class LocalShare:
             self._buckets = {
                 k: (tat, base) for k, (tat, base) in self._buckets.items() if tat > now_us * base
             }
-        metrics.local_keys.set(len(self._buckets))
         return len(self._buckets) < self._keys_max
 
     def _now_us(self) -> int:

@@ -76,5 +76,8 @@ def unpack(members: Sequence[Member], answer: bytes) -> list[Decision]:
                 whole < 0 and not check[0].shadow
                 for whole, check in zip(ahead[::2], member.checks, strict=True)
             )
-        decisions.append(Decision(allowed, member.scope, member.checks, member.cost, now_us, ahead))
+        taken = allowed and member.mode is Mode.TAKE
+        decisions.append(
+            Decision(allowed, member.scope, member.checks, member.cost, now_us, ahead, taken=taken)
+        )
     return decisions

@@ -19,8 +19,8 @@ DAY_US: Final = 24 * HOUR_US
 UNITS_PER_SECOND_MAX: Final = SECOND_US
 # A bucket that takes longer to fill is no rate any more. It also keeps every number of the script below 2^53.
 FILLING_US_MAX: Final = 366 * DAY_US
-# So many units are spoken of before somebody is told to come back: the header's `near` (Envoy counts the same share).
-NEAR_SHARE: Final = Fraction(4, 5)
+# One in so many units left, or fewer, is near the limit: four fifths are used, the share at which Envoy counts too.
+NEAR_ONE_IN: Final = 5
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 # cost µs, rest of it; capacity µs, rest of it; denominator of the rests; 1 if it only watches (lua/decide.lua).
@@ -45,7 +45,9 @@ class LimitPolicy:
     interval: int = field(init=False, repr=False)  # ticks until one unit is back
     denominator: int = field(init=False, repr=False)  # ticks a microsecond
     one: Shape = field(init=False, repr=False)  # the shape of a request that costs one unit
-    near_us: int = field(init=False, repr=False)  # this far from full, four fifths of the burst are used
+    near_us: int = field(
+        init=False, repr=False
+    )  # further from full than this, at most a fifth of the units is left
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
@@ -59,7 +61,8 @@ class LimitPolicy:
         _set(self, interval=self.window_us // shared, denominator=self.quota // shared)
         if self.capacity > FILLING_US_MAX * self.denominator:
             raise ValueError(f"{self.name}: a bucket must be able to fill within a year")
-        _set(self, one=self.shape(1), near_us=int(NEAR_SHARE * self.capacity / self.denominator))
+        used_up_to = self.burst - self.burst // NEAR_ONE_IN - 1
+        _set(self, one=self.shape(1), near_us=used_up_to * self.interval // self.denominator)
 
     @classmethod
     def at_rate(cls, name: str, per_second: Fraction | int, burst: int) -> Self:

@@ -25,7 +25,9 @@ def refundable(taken_until: int, cost: int, now: int) -> int:
     """What of a taking can come back: the part of its own time that has not passed.
 
     The taking moved the instant of being full to `taken_until`. What lies before now has been refilled already; giving
-    it back would let more pass than the rate allows. What lies after now is exactly what is still missing for its sake.
+    it back would let more pass than the rate allows, as if a unit of yesterday were returned today. What lies after now
+    is still missing for its sake. (Where others were refunded that came before it, it is missing from earlier than its
+    receipt says: of several refunds within one filling time each but the first may give up to its own cost too much.)
     """
     return min(cost, max(0, taken_until - now))
 

@@ -92,11 +92,11 @@ class Limits:
         return True
 
     def _refund(self, decision: Decision, sink: Sink[Decision]) -> bool:
-        if decision.refunded or not decision.allowed:
+        if not decision.taken:
             return False
-        decision.refunded = True
         member = _member(decision.checks, decision.cost, sink, decision.scope, Mode.REFUND)
         member.until = decision.taken_until()
+        decision.taken = False
         if decision.degraded:
             self._local.refund(member, decision.share)
             _tell(member, decision)

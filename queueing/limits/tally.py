@@ -27,7 +27,7 @@ def tally(decisions: Sequence[Decision]) -> None:
                 continue  # another limit refused, so this one has let nothing pass
             else:
                 of = (policy, "passed")
-                if whole >= policy.near_us:
+                if whole > policy.near_us:
                     near = (policy, "near")
                     counts[near] = counts.get(near, 0) + 1
             counts[of] = counts.get(of, 0) + 1

@@ -46,7 +46,6 @@ while wishes[at] do
     w[n], r[n] = a + shapes[s], b + shapes[s + 1]
     if r[n] >= base then w[n], r[n] = w[n] + 1, r[n] - base end
     fits[n] = w[n] < cap or (w[n] == cap and r[n] <= cap_rest)
-    if not fits[n] and shapes[s + 5] == 0 then passes = false end
     if mode == 3 then
       -- What of the taking's own time has not passed comes back; the rest has been refilled already.
       local back, back_rest = wishes[here + 2] - now, wishes[here + 3]
@@ -58,6 +57,7 @@ while wishes[at] do
       if r[n] < 0 then w[n], r[n] = w[n] - 1, r[n] + base end
       if w[n] < 0 then w[n], r[n] = 0, 0 end
     end
+    if not fits[n] and shapes[s + 5] == 0 then passes = false end
     whole[key], rest[key] = a, b
   end
   for n = 1, checks do
