@@ -4,7 +4,8 @@ Five times a second it looks whether the second or the list of sales is another;
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from email.utils import format_datetime
 from typing import Final
 
@@ -32,7 +33,7 @@ _KINDS: Final[Mapping[str, type[Route]]] = {
 
 
 class Lane:
-    """The lane of one process; `tick` keeps it up to date, `run` does so until cancelled."""
+    """The lane of one process; `tick` keeps it up to date, `ticking` calls it."""
 
     def __init__(self, parts: Parts, problems: Problems) -> None:
         self.clock, self.documents = parts.clock, parts.queue_documents
@@ -52,11 +53,24 @@ class Lane:
         """The protocol class of this lane's connections, for `uvicorn.Config(http=...)`."""
         return type("LaneProtocolOfProcess", (LaneProtocol,), {"lane": self})
 
-    async def run(self) -> None:
-        """Ticks until cancelled."""
+    @asynccontextmanager
+    async def ticking(self) -> AsyncIterator[None]:
+        """Ticks as long as the block lasts."""
+        task = asyncio.create_task(self._run(), name="lane")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _run(self) -> None:
         while True:
             await asyncio.sleep(REUSE_SECONDS)
-            self.tick()
+            try:
+                self.tick()
+            except Exception:  # what is written for this second must not be served for ever
+                log.exception("lane_tick_failed")
 
     def tick(self) -> None:
         """Looks at the clock and at the list of sales."""

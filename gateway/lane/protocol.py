@@ -13,13 +13,17 @@ decode) is given to the superclass, which makes an ASGI request of it.
 from typing import Final, cast
 
 import httptools
+import structlog
 
 from gateway.lane.order import OrderedProtocol
 from gateway.lane.turns import Turn
 from kit.web import metrics
 from kit.web.kernel import receipt_wait_seconds
 from kit.web.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
+from kit.web.protocol import HeadTooLarge
 from kit.web.receipt import WAIT_SAMPLES, Stage
+
+log = structlog.get_logger()
 
 # What makes a request unusual: it is the app's, whatever its address.
 _UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
@@ -40,14 +44,24 @@ class LaneProtocol(OrderedProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             pass  # the request itself is answered; nothing after it can be read, which its answer says
+        except httptools.HttpParserCallbackError as error:
+            self._fault(error.__context__)
         except httptools.HttpParserError:
-            self.end_with(self._refusal or "bad_request")
+            self.end_with("bad_request")
         if self.out:
             self.write()
         if self.stage != Stage.RESTING:
             self.receipts.receiving.add(self)
             if self.stage == Stage.HEAD and self._later_bytes > self.receipts.bounds.head_bytes_max:
                 self.end_with("headers_too_large")
+
+    def _fault(self, cause: BaseException | None) -> None:
+        """One of the methods below has raised: the request's fault where it is known to be, else ours."""
+        if isinstance(cause, HeadTooLarge | httptools.HttpParserError):
+            self.end_with(self._refusal or "bad_request")
+        else:
+            log.error("request_failed", exc_info=cause)
+            self.end_with("internal")
 
     # What httptools calls, in this order.
 
