@@ -44,9 +44,9 @@ async def limits(store: Redis, settings: LimitSettings) -> AsyncIterator[Limits]
 def server(tmp_path: Path) -> Iterator[Server]:
     """A Redis of this test's own."""
     embedded = EmbeddedRedis(tmp_path / "redis")
-    url = embedded.start()
-    yield Server(embedded, url)
-    embedded.stop()
+    one = Server(embedded, embedded.start())
+    yield one
+    one.embedded.stop()
 
 
 @pytest.fixture

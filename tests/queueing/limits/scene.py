@@ -78,7 +78,7 @@ class Fleet:
     @classmethod
     def on(cls, server: Server, processes: int, **changes: float) -> "Fleet":
         quick: dict[str, Any] = {
-            "lease_renew_seconds": 0.05, "lease_seconds": 0.5, "probe_seconds": 0.05, "answer_seconds_max": 2.0,
+            "lease_renew_seconds": 0.05, "lease_seconds": 1.0, "probe_seconds": 0.05, "answer_seconds_max": 2.0,
             "waiting_seconds_max": 30.0,
         }  # fmt: skip
         settings = LimitSettings(**{**quick, **changes})
