@@ -59,6 +59,7 @@ async def main() -> None:
         async with open_parts(settings) as parts:
             await _reach()
             await _look(parts)
+            health.ready_checks.append(parts.identities.why_not_ready)
             probes.start()
             log.info("gateway_starting", port=settings.port)
             app = create_app(parts)
@@ -110,7 +111,10 @@ async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
     identities = Identities(read_settings(IdentitySettings), clock)
     keyring = Keyring.parse(queueing_settings.keys, variable="QUEUEING_KEYS")
     webhook_secret = parse_webhook_secret(provider_settings.webhook_secret)
+    if settings.local_issuer and not identities.can_issue:
+        raise StartRefused("GATEWAY_LOCAL_ISSUER needs IDENTITY_KEYS to sign with: set them, or unset it.")
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(identities.fetching())
         postgres = Postgres(read_settings(PostgresSettings))
         stack.push_async_callback(postgres.close)
         redis = RedisRoles.connect(read_settings(RedisSettings))
