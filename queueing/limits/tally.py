@@ -32,7 +32,7 @@ def tally(decisions: Sequence[Decision]) -> None:
                     counts[near] = counts.get(near, 0) + 1
             counts[of] = counts.get(of, 0) + 1
     for (outcome, by), count in requests.items():
-        metrics.requests.labels(outcome, by).inc(count)
+        _requests(outcome, by).inc(count)
     for (policy, outcome), count in counts.items():
         _counter(policy.name, outcome).inc(count)
 
@@ -40,3 +40,8 @@ def tally(decisions: Sequence[Decision]) -> None:
 @cache
 def _counter(policy: str, outcome: str) -> Counter:
     return metrics.near.labels(policy) if outcome == "near" else metrics.checks.labels(policy, outcome)
+
+
+@cache
+def _requests(outcome: str, by: str) -> Counter:
+    return metrics.requests.labels(outcome, by)
