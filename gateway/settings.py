@@ -1,5 +1,7 @@
 """Settings of the gateway, `GATEWAY_*`; every bound with its reason."""
 
+from typing import Literal
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
@@ -19,6 +21,10 @@ class GatewaySettings(BaseSettings):
     live_streams_max: int = Field(default=4000, ge=1, le=100_000)
     # One phone, one laptop, and two that a dying connection has not given back yet.
     live_streams_per_user_max: int = Field(default=4, ge=1, le=100)
+    # Networks of the proxies in front, whose word about the caller's address counts: 10.0.0.0/8,fd00::/8. None by default.
+    trusted_proxies: str = ""
+    # The one header that they write it into.
+    forwarded_header: Literal["x-forwarded-for", "forwarded"] = "x-forwarded-for"
     # Streams end by themselves so that a rolling restart moves them and an expired token does not listen for ever.
     live_seconds_max: float = Field(default=600.0, gt=0, le=3600)
     # What a lost doorbell costs at most.
