@@ -56,7 +56,7 @@ async def write_batch(session: Rows, wishes: Sequence[Wish]) -> list[Decision]:
     used, units = await find_standing(session, wishes)
     verdicts = decide(wishes, items, used, units)
     granted = [wish for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "granted"]
-    written = await _insert_holds(session, granted, items) if granted else {}
+    written = await _insert_holds(session, granted) if granted else {}
     await take_units(
         session,
         ((wish.sale_id, wish.sku, wish.quantity) for wish in granted if wish.reservation_id in written),
@@ -162,26 +162,19 @@ def _arrays(sums: Counter[ItemName]) -> dict[str, list[object]]:
 Written = dict[UUID, tuple[datetime, datetime]]
 
 
-async def _insert_holds(session: Rows, granted: Sequence[Wish], items: dict[ItemName, ItemState]) -> Written:
-    of = [items[wish.sale_id, wish.sku] for wish in granted]
+async def _insert_holds(session: Rows, granted: Sequence[Wish]) -> Written:
     rows = await session.rows(
         statements.INSERT_HOLDS,
         {
-            "reservation_ids": [wish.reservation_id for wish in granted],
+            "reservation_ids": [str(wish.reservation_id) for wish in granted],
             "sale_ids": [wish.sale_id for wish in granted],
             "skus": [wish.sku for wish in granted],
             "user_ids": [wish.user_id for wish in granted],
-            "quantities": [wish.quantity for wish in granted],
-            "amounts_minor": [
-                item.price_minor * wish.quantity for wish, item in zip(granted, of, strict=True)
-            ],
-            "currencies": [item.currency for item in of],
-            "hold_seconds": [item.hold_seconds for item in of],
+            "quantities": [str(wish.quantity) for wish in granted],
             "keys": [wish.key for wish in granted],
             "fingerprints": [wish.fingerprint for wish in granted],
-            "admission_ids": [wish.admission_id for wish in granted],
-            "admission_positions": [wish.admission_position for wish in granted],
-            "epochs": [item.epoch for item in of],
+            "admission_ids": [str(wish.admission_id) for wish in granted],
+            "admission_positions": [str(wish.admission_position) for wish in granted],
             "phones": [wish.phone for wish in granted],
         },
     )

@@ -5,9 +5,8 @@ the first signs, all verify; that is how a key is rotated without sending anyone
 """
 
 import hmac
-from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,6 +17,7 @@ from kit.mac import Mac
 TOKEN_CHARACTERS_MAX: Final = 1024  # ours are under 300; what is longer is not hashed at all
 KEY_BYTES_MIN: Final = 32  # HMAC-SHA-256 wants a key as long as its output (RFC 2104, section 3)
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 
 
 class TokenRefused(Exception):
@@ -74,7 +74,7 @@ class Keyring:
         if not hmac.compare_digest(_encode(self._mac(kid, purpose).digest(body.encode())), signature):
             return "bad_signature"
         try:
-            return urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+            return a2b_base64(payload.encode().translate(_STANDARD) + b"=" * (-len(payload) % 4))
         except (Base64Error, ValueError):
             return "malformed"
 
