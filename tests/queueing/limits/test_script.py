@@ -96,7 +96,7 @@ async def test_thousands_of_random_requests_leave_no_fraction_of_a_microsecond_b
 
 
 async def test_a_hundred_thousand_units_of_a_third_add_up_exactly(store: Redis, scope: str) -> None:
-    policy = LimitPolicy("odd", 3, 7, burst=10**6)  # 2 1/3 µs a unit; the bucket stays busy throughout
+    policy = LimitPolicy("odd", 3, 7000, burst=10**6)  # 2333 1/3 µs a unit; the bucket stays busy throughout
     first = (await decide(store, [member(scope, [Check(policy, "a")], 500_000)]))[0]
     start = first.now_us
     for _ in range(100):
@@ -105,7 +105,7 @@ async def test_a_hundred_thousand_units_of_a_third_add_up_exactly(store: Redis, 
     stored = await store.get(keys.bucket(keys.prefix(scope), "odd", "a"))
     assert stored is not None
     until = int(stored[:16]) + Fraction(int(stored[16:] or 0), 3)
-    assert until == start + Fraction(600_000 * 7, 3)
+    assert until == start + Fraction(600_000 * 7000, 3)
 
 
 async def test_a_bucket_is_one_integer_of_little_memory_that_goes_by_itself(store: Redis, scope: str) -> None:
