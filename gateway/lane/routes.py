@@ -4,6 +4,7 @@
 in which order is the app's: the form of the body, the credentials, the form of the rest, then the room's own reasons.
 """
 
+from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from gateway.lane.protocol import LaneProtocol
 
 _POST: Final = frozenset({b"POST"})
+_refused_tokens: Final = lru_cache(maxsize=64)(
+    REFUSED_TOKENS.labels
+)  # finding the counter costs more than counting
 
 
 class Route:
@@ -46,7 +50,10 @@ class Route:
     def user(self, connection: "LaneProtocol") -> Identity | bytes:
         """Who is asking, or the refusal."""
         lane = self.lane
-        found = lane.tokens.find(connection.fields, lane.clock.now())
+        try:
+            found = lane.tokens.find(connection.fields, lane.clock.now())
+        except DomainError as error:
+            return self.refuse(connection, error)
         if isinstance(found, Identity):
             return found
         return self.refuse_token(
@@ -54,7 +61,7 @@ class Route:
         )
 
     def refuse_token(self, connection: "LaneProtocol", kind: str, reason: str, code: str) -> bytes:
-        REFUSED_TOKENS.labels(kind, reason).inc()
+        _refused_tokens(kind, reason).inc()
         self.answers[code] += 1
         return self.lane.refusals.answer(code, self.lane.language(connection.fields))
 

@@ -1,8 +1,8 @@
 """User tokens at the door: those that were verified a moment ago are known by their bytes.
 
-Verifying a JSON Web Token costs 20 µs and more; a shopper shows the same one for hours, at every poll and every try.
-A known token is found in 0.1 µs. Its end is looked at each time; a key that was withdrawn is noticed within
-`TRUST_SECONDS`, when the token is verified again.
+Verifying a JSON Web Token costs 6 µs with a shared key and 50 and more with a public one; a shopper shows the same one
+for hours, at every poll and every try. A known token is found in 0.1 µs. Its end is looked at each time; a key that was
+withdrawn is noticed within `TRUST_SECONDS`, when the token is verified again.
 """
 
 from datetime import datetime
@@ -24,7 +24,10 @@ class UserTokens:
         self._known: dict[bytes, tuple[Identity, float]] = {}
 
     def find(self, fields: dict[bytes, bytes], now: datetime) -> Identity | str:
-        """Who is asking, or why that is not known: `missing`, or the reason of `TokenRefused`."""
+        """Who is asking, or why that is not known: `missing`, or the reason of `TokenRefused`.
+
+        Raises `Unavailable` while the issuer's keys are not here.
+        """
         header = fields.get(b"authorization", b"")
         known = self._known.get(header)
         if known is not None:
@@ -40,5 +43,5 @@ class UserTokens:
             return refused.reason
         if len(self._known) >= KNOWN_MAX:
             del self._known[next(iter(self._known))]
-        self._known[header] = (verified, now.timestamp() + TRUST_SECONDS)
+        self._known[header] = (verified, min(verified.expires_at, now.timestamp() + TRUST_SECONDS))
         return verified

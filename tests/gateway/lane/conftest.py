@@ -1,0 +1,84 @@
+"""A gateway with its lane behind a real socket, and the bare connections that talk to it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import pytest
+import uvicorn
+
+from gateway.lane.lane import Lane
+from kit.embedded.ports import free_port
+from kit.web.protocol import BoundedConfig
+from kit.web.receipt import Receipts
+from tests.gateway.lane.wire import Line
+from tests.gateway.scene import Scene
+
+
+@dataclass
+class Served:
+    """One gateway process, as far as its callers can tell."""
+
+    scene: Scene
+    lane: Lane
+    port: int
+    server: uvicorn.Server
+
+    @property
+    def path(self) -> str:
+        return self.scene.path
+
+    @asynccontextmanager
+    async def line(self) -> AsyncIterator[Line]:
+        """A bare connection."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield Line(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def ask(self, *requests: bytes) -> "list[object]":
+        """The answers to requests sent in one piece on a connection of their own."""
+        async with self.line() as line:
+            line.send(b"".join(requests))
+            return [await line.answer() for _ in requests]
+
+
+@asynccontextmanager
+async def serving(scene: Scene) -> AsyncIterator[Served]:
+    """The scene's app and a lane over its parts, listening."""
+    lane = Lane(scene.parts, scene.app.state.problems)
+    port = free_port()
+    config = BoundedConfig(
+        scene.app,
+        host="127.0.0.1",
+        port=port,
+        http=lane.protocol(),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+    config.receipts = Receipts()
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    async with lane.ticking():
+        yield Served(scene, lane, port, server)
+        server.should_exit = True
+        server.force_exit = True
+        await running
+
+
+@pytest.fixture
+async def served(scene: Scene) -> AsyncIterator[Served]:
+    """A served gateway whose sale opened a minute ago: five units, at most two each."""
+    async with serving(scene) as one:
+        yield one
