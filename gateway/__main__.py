@@ -32,6 +32,7 @@ from kit.redis import RedisRoles
 from kit.settings import LogSettings, PostgresSettings, RedisSettings, read_settings
 from kit.signing import Keyring
 from kit.web.health import Health, HealthServer
+from kit.web.receipt import ReceiptBounds
 from kit.web.serving import Door, listen, serve
 from queueing.service import RoomBoard, WaitingRoom
 from queueing.settings import QueueingSettings
@@ -52,6 +53,7 @@ async def main() -> None:
         settings.drain_seconds,
         settings.finish_seconds_max,
     )
+    bounds = ReceiptBounds(connections_max=settings.connections_max)
     health = Health()
     listener = listen(door)
     with listener:
@@ -71,7 +73,15 @@ async def main() -> None:
 
             try:
                 async with lane.ticking():
-                    await serve(app, door, listener, health, on_drain=on_drain, protocol=lane.protocol())
+                    await serve(
+                        app,
+                        door,
+                        listener,
+                        health,
+                        on_drain=on_drain,
+                        protocol=lane.protocol(),
+                        bounds=bounds,
+                    )
             finally:
                 probes.stop()
                 log.info("gateway_stopped")

@@ -37,9 +37,11 @@ _ELEMENT_BACKWARDS: Final = re.compile(r"""(?:[^,"]|"[^"]*")+""")
 _OBFUSCATED: Final = re.compile(r"_[A-Za-z0-9._-]{1,64}\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    frozen=True, slots=True, eq=False
+)  # found in caches by identity: comparing networks costs a microsecond
 class Trusted:
-    """The networks whose word counts, and the header that they write it into."""
+    """The networks whose word counts, and the header that they write it into. One a process."""
 
     networks: tuple[Network, ...] = ()
     header: ForwardingHeader = "x-forwarded-for"

@@ -17,6 +17,8 @@ class GatewaySettings(BaseSettings):
     port: int = Field(default=8080, ge=1, le=65535)
     # Issues user tokens to whoever asks: for the embedded mode alone, where there is no shop to sign in at.
     local_issuer: bool = False
+    # Some 20 kB each, and an open file; beyond it an idle one makes room, and else the newcomer is told to come back.
+    connections_max: int = Field(default=16_000, ge=1, le=1_000_000)
     # Sockets and memory, some 40 kB a stream; a shopper who gets none polls instead.
     live_streams_max: int = Field(default=4000, ge=1, le=100_000)
     # One phone, one laptop, and two that a dying connection has not given back yet.

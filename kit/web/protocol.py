@@ -6,6 +6,7 @@ What is refused here is answered in problem form, in its turn: never before the 
 
 import asyncio
 import random
+from collections.abc import Iterable
 from typing import Any, Final
 
 from uvicorn.config import Config
@@ -14,7 +15,7 @@ from uvicorn.server import ServerState
 
 from kit.web import metrics
 from kit.web.kernel import accept_wait_seconds, receipt_wait_seconds
-from kit.web.rawproblems import language_of, raw_problem
+from kit.web.rawproblems import Header, language_of, raw_problem
 from kit.web.receipt import WAIT_SAMPLES, Cut, Receipt, Receipts, Stage
 
 _ANSWERED_CUTS: Final = frozenset({Cut.SLOW_HEAD, Cut.SLOW_BODY})  # who has said nothing is told nothing
@@ -25,6 +26,12 @@ RECEIVED_AT: Final = "received_at"  # in the scope's state: `loop.time()` when t
 
 class HeadTooLarge(ValueError):
     """The head exceeds its bounds; raised into the parser, which stops."""
+
+
+def refusal(code: str, headers: Iterable[Header] | None, *, close: bool = True) -> bytes:
+    """The answer that ends a connection, in the language of the headers that have come."""
+    wait = random.randint(1, RETRY_SECONDS_MAX) if code in _BUSY else None  # noqa: S311 - spreads a crowd
+    return raw_problem(code, language_of(headers), retry_after_seconds=wait, close=close)
 
 
 class BoundedConfig(Config):
@@ -162,8 +169,7 @@ class BoundedHttpProtocol(Receipt, HttpToolsProtocol):
             return
         cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
-            wait = random.randint(1, RETRY_SECONDS_MAX) if code in _BUSY else None  # noqa: S311 - spreads a crowd
-            self.transport.write(raw_problem(code, language_of(self.headers), retry_after_seconds=wait))
+            self.transport.write(refusal(code, self.headers))
         self.transport.close()
 
     def _exact_head_bytes(self) -> int:

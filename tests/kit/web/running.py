@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -58,14 +58,17 @@ class Running:
 
 
 @contextmanager
-def running(module: str = "tests.kit.web.tinydoor", **wish: Any) -> Iterator[Running]:
-    """The process, ready; killed by its id at the end if it has not gone by itself."""
+def running(
+    module: str = "tests.kit.web.tinydoor", environment: Mapping[str, str] | None = None, **wish: Any
+) -> Iterator[Running]:
+    """The process, ready; killed by its id at the end if it has not gone by itself. `environment` is for the gateway."""
     port, health_port = free_port(), free_port()
     wish = {"port": port, "health_port": health_port, **wish}
+    ports = {"GATEWAY_PORT": str(port), "HEALTH_PORT": str(health_port)}
     process = subprocess.Popen(
         [sys.executable, "-m", module, json.dumps(wish)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **ports, **(environment or {})},
     )
     server = Running(process, port, health_port)
     try:
