@@ -1,5 +1,6 @@
 """The knee of a server: the highest open arrival rate that it answers in full and in time. Bisected in short runs."""
 
+import gc
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -109,4 +110,5 @@ def offer(
     opened = uvloop.run(
         arrive(arrivals, made, good=subject.good, keep_granted=True, again=again, at_edge=meter.mark)
     )
+    gc.collect()
     return opened, meter.usage()

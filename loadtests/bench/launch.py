@@ -91,12 +91,17 @@ def settle(cores: Collection[int]) -> Callable[[], None]:
 
     def settled() -> None:
         os.sched_setaffinity(0, cores)
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        open_many_files()
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGTERM)
 
     return settled
+
+
+def open_many_files() -> None:
+    """As many sockets at once as a crowd has, as far as this process may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(OPEN_FILES, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def end(process: subprocess.Popen[bytes]) -> None:

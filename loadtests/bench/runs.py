@@ -1,5 +1,6 @@
 """Runs of subjects: saturated, in turns, each held against its books before it counts."""
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -84,7 +85,10 @@ class Runner:
     def _saturate(self, subject: Subject, seconds: float, meter: Meter) -> Saturation:
         load = Load(subject.ports, subject.connections, subject.depth, seconds, WARM_SECONDS)
         requests = subject.requests(seconds + WARM_SECONDS)
-        return uvloop.run(saturate(load, requests, keep_granted=not subject.again, at_edge=meter.mark))
+        try:
+            return uvloop.run(saturate(load, requests, keep_granted=not subject.again, at_edge=meter.mark))
+        finally:
+            gc.collect()  # connections and transports refer to each other; while they are timed nothing is collected
 
 
 def rates(results: Sequence[Result | None]) -> list[float | None]:

@@ -100,8 +100,9 @@ class Caller:
 
     def tell(self, answer: LimitDecision) -> None:
         self.checks += 1
-        self.allowed += answer.allowed
-        if self.is_open:
+        self.allowed += answer.allowed and not answer.degraded
+        # Without Redis it is told at once, in this very call; asking again would never end, and is not the question.
+        if self.is_open and not answer.degraded:
             self.ask()
 
     def refuse(self, error: DomainError) -> None:

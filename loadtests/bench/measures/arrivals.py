@@ -17,8 +17,8 @@ from loadtests.bench.scene import Scene
 from loadtests.bench.subjects import Subject
 
 SHARE: Final = 0.7
-GOAL: Final = Goal(1.5, "at most")
-ROWS: Final = {
+AT_MOST: Final = Goal(1.5, "at most")
+GOALS: Final = {
     "p99_durable": ("durable", "arrivals", "p99 at 70 % of the knee, open arrivals, durable"),
     "p99_unwritten": (
         "unwritten",
@@ -26,7 +26,7 @@ ROWS: Final = {
         "p99 at 70 % of the knee, open arrivals, all duties but the commit",
     ),
 }
-KNEE_ROWS: Final = {"knee_durable": "p99_durable", "knee_unwritten": "p99_unwritten"}
+ROWS: Final = (*GOALS, "knee_durable", "knee_unwritten")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Latency:
 
 def rows(scene: Scene, runner: Runner) -> list[Row]:
     found: list[Row] = []
-    for row_id, (name, sku, what) in ROWS.items():
+    for row_id, (name, sku, what) in GOALS.items():
         if scene.options.wants(row_id, f"knee_{name}"):
             found += _rows(row_id, Shop(scene, name).subject(sku), what, scene, runner)
     return found
@@ -56,10 +56,10 @@ def _rows(row_id: str, subject: Subject, what: str, scene: Scene, runner: Runner
     )
     if "nginx" in scene.missing:
         why = f"nginx is not here: {scene.missing['nginx']}"
-        return [told, missing_row(row_id, what, GOAL, against=NGINX, why=why)]
+        return [told, missing_row(row_id, what, AT_MOST, against=NGINX, why=why)]
     rate = SHARE * knee.rate
     if not rate:
-        return [told, missing_row(row_id, what, GOAL, against=NGINX, why="no knee was found")]
+        return [told, missing_row(row_id, what, AT_MOST, against=NGINX, why="no knee was found")]
     other = Shop(scene, "nginx").subject(f"{row_id}-nginx")
     ours, theirs = _in_turns((subject, other), rate, runner)
     facts = {
@@ -70,7 +70,7 @@ def _rows(row_id: str, subject: Subject, what: str, scene: Scene, runner: Runner
     return [
         told,
         ratio_row(
-            row_id, what, GOAL, _p99s(ours), _p99s(theirs), rounds=scene.options.rounds, against=f"{NGINX}, at the same offered rate",
+            row_id, what, AT_MOST, _p99s(ours), _p99s(theirs), rounds=scene.options.rounds, against=f"{NGINX}, at the same offered rate",
             limit=next((each.facts["limit"] for each in ours if each), ""), facts=facts,
         ),
     ]  # fmt: skip

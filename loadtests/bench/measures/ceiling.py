@@ -9,12 +9,12 @@ from loadtests.bench.scene import Scene
 from loadtests.bench.subjects import Subject
 
 DEPTHS: Final = (1, 8)
+ROWS: Final = tuple(f"client_ceiling_depth_{depth}" for depth in DEPTHS)
 
 
 def rows(scene: Scene, runner: Runner) -> list[Row]:
     found = []
-    for depth in DEPTHS:
-        row_id = f"client_ceiling_depth_{depth}"
+    for row_id, depth in zip(ROWS, DEPTHS, strict=True):
         if not scene.options.wants(row_id):
             continue
         up = scene.constant()

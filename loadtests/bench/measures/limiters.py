@@ -30,6 +30,7 @@ GOALS: Final = {
     "limiter_five": ("limiter, five limits a call", "ours-5", Goal(1.0)),
     "limiter_limits": ("limiter, one limit a call, against limits", "ours-1", Goal(None)),
 }
+ROWS: Final = tuple(GOALS)
 Rates = Mapping[str, Sequence[float | None]]
 
 
@@ -75,12 +76,17 @@ def _once(caller: Caller, scene: Scene, runner: Runner) -> float | None:
             preexec_fn=settle({scene.layout.server}),
             check=True,
         )
+    except subprocess.TimeoutExpired as error:
+        runner.refused.append(f"limiter {caller.name}: not done after {error.timeout:g} s")
+        return None
     except subprocess.CalledProcessError as error:
         runner.refused.append(f"limiter {caller.name}: {error.stderr.strip().splitlines()[-1:]}")
         return None
     told = json.loads(done.stdout.strip().splitlines()[-1])
     if told["allowed"] != told["checks"]:
-        runner.refused.append(f"limiter {caller.name}: {told['allowed']} of {told['checks']} were allowed")
+        runner.refused.append(
+            f"limiter {caller.name}: {told['allowed']} of {told['checks']} were allowed by Redis"
+        )
         return None
     return float(told["checks"]) / float(told["seconds"])
 

@@ -14,6 +14,8 @@ from loadtests.bench.rows import Goal, Row, missing_row
 from loadtests.bench.runs import Runner
 from loadtests.bench.scene import Scene, Up, queue_path
 
+SERVERS: Final = ("gateway", "empty", "nginx")
+ROWS: Final = tuple(f"{what}_{name}" for name in SERVERS for what in ("connection", "process"))
 CONNECTIONS: Final = 2000
 SETTLE_SECONDS: Final = 0.5
 BYTES: Final = Goal(None, unit="bytes")

@@ -18,6 +18,7 @@ from loadtests.bench.scene import Scene
 from loadtests.bench.subjects import Subject
 
 ROW: Final = "two_processes"
+ROWS: Final = (ROW,)
 WHAT: Final = "two gateway processes against one, client and stores not the limit"
 GOAL: Final = Goal(1.8)
 BALLAST: Final = "loadtests.bench.baselines.ballast"

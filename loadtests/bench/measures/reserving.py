@@ -18,7 +18,7 @@ from loadtests.bench.subjects import Books, Subject
 
 GRANTED: Final = frozenset({b"201"})
 NGINX: Final = "(b) nginx + Lua + Redis, not durable"
-ROWS: Final = ("reserve_unwritten", "reserve_durable", "reserve_vs_classic")
+RATIOS: Final = ("reserve_unwritten", "reserve_durable", "reserve_vs_classic")
 COST_ROWS: Final = {
     "cost_gateway": ("durable", "durable", "gateway, a durable reservation"),
     "cost_redis": ("durable", "redis", "Redis, a durable reservation"),
@@ -33,6 +33,7 @@ _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "reserve_vs_classic": ("classic", "durable"),
     **{row_id: (subject,) for row_id, (subject, _, _) in COST_ROWS.items()},
 }
+ROWS: Final = tuple(_NEEDS)
 Results = Mapping[str, Sequence[Result | None]]
 
 
@@ -52,7 +53,7 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
         else:
             faults[name] = f"{shop.title} does not keep its duties: {complaint}"
     results = runner.turns(subjects) if subjects else {}
-    made = [_ratio(row_id, results, faults, scene) for row_id in ROWS if row_id in wanted]
+    made = [_ratio(row_id, results, faults, scene) for row_id in RATIOS if row_id in wanted]
     return made + [_cost(row_id, results, faults) for row_id in COST_ROWS if row_id in wanted]
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.bench.bench import QUESTIONS, expand
 from loadtests.bench.cores import Layout, TooFewCores
 from loadtests.bench.options import Options, OptionsWrong
 
@@ -46,3 +47,17 @@ def test_more_cores_free_the_load_from_the_stores() -> None:
 def test_one_core_is_refused_in_a_sentence() -> None:
     with pytest.raises(TooFewCores, match="two cores"):
         Layout.of({0})
+
+
+def test_a_question_stands_for_all_its_rows() -> None:
+    assert expand(Options.read({"BENCH_ONLY": "overload"})).only == {"overload_during", "overload_after"}
+
+
+def test_a_row_that_nobody_measures_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(OptionsWrong, match=r"no row reserve_faster; there are .*reserve_durable"):
+        expand(Options.read({"BENCH_ONLY": "reserve_faster"}))
+
+
+def test_no_row_belongs_to_two_questions() -> None:
+    rows = [row_id for question in QUESTIONS.values() for row_id in question.ROWS]
+    assert len(rows) == len(set(rows))
