@@ -1,7 +1,7 @@
 """A gateway with its lane behind a real socket, and the bare connections that talk to it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ import uvicorn
 
 from gateway.lane.lane import Lane
 from kit.embedded.ports import free_port
-from kit.web.protocol import BoundedConfig
+from kit.web.protocol import BoundedConfig, BoundedHttpProtocol
 from kit.web.receipt import Receipts
-from tests.gateway.lane.wire import Line
+from tests.gateway.lane.wire import Answer, Line
 from tests.gateway.scene import Scene
 
 
@@ -40,23 +40,32 @@ class Served:
             with suppress(ConnectionError):
                 await writer.wait_closed()
 
-    async def ask(self, *requests: bytes) -> "list[object]":
+    async def ask(self, *requests: bytes) -> list[Answer]:
         """The answers to requests sent in one piece on a connection of their own."""
         async with self.line() as line:
             line.send(b"".join(requests))
             return [await line.answer() for _ in requests]
 
 
+async def eventually(holds: Callable[[], object]) -> None:
+    """Returns once it holds; fails after ten seconds."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - uvicorn sets no event
+            await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
-async def serving(scene: Scene) -> AsyncIterator[Served]:
-    """The scene's app and a lane over its parts, listening."""
+async def serving(
+    scene: Scene, *, protocol: type[BoundedHttpProtocol] | None = None
+) -> AsyncIterator[Served]:
+    """The scene's app and a lane over its parts, listening; without the lane where another protocol is named."""
     lane = Lane(scene.parts, scene.app.state.problems)
     port = free_port()
     config = BoundedConfig(
         scene.app,
         host="127.0.0.1",
         port=port,
-        http=lane.protocol(),
+        http=protocol or lane.protocol(),
         ws="none",
         lifespan="off",
         log_config=None,
@@ -68,8 +77,7 @@ async def serving(scene: Scene) -> AsyncIterator[Served]:
     config.receipts = Receipts()
     server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: server.started)
     async with lane.ticking():
         yield Served(scene, lane, port, server)
         server.should_exit = True

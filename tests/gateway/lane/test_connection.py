@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.lane.order import OWED_MAX
-from tests.gateway.lane.conftest import Served
+from tests.gateway.lane.conftest import Served, eventually
 from tests.gateway.lane.wire import Line, request
 from tests.gateway.scene import SKU
 
@@ -202,10 +202,8 @@ async def test_a_peer_that_does_not_read_is_not_read_from(served: Served) -> Non
         for _ in range(400):
             line.send(text)
             await asyncio.sleep(0)
-        async with asyncio.timeout(10):
-            while not (busy := [c for c in served.server.server_state.connections if c.flow.read_paused]):
-                await asyncio.sleep(0.01)
-        (connection,) = busy
+        (connection,) = served.server.server_state.connections
+        await eventually(lambda: connection.flow.read_paused)
         assert connection.flow.write_paused
         assert connection.transport.get_write_buffer_size() < 4 * 1024 * 1024
         line.writer.transport.resume_reading()
@@ -230,9 +228,7 @@ async def test_a_server_that_leaves_answers_what_it_has_begun_and_closes(served:
         other.send(queue(served))
         await other.answer()
         served.server.should_exit = True
-        async with asyncio.timeout(5):
-            while not served.lane.draining:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: served.lane.draining)
         line.send(text[-4:])
         answer = await line.answer()
         assert (answer.status, answer.field("connection")) == (201, "close")
