@@ -27,6 +27,9 @@ QUEUE_SECONDS: Final = Histogram(
     "How long the first request of a batch had waited for it.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
+SOLD_OUT_MARKS: Final = Gauge(
+    "floodgate_reservation_sold_out_items", "Items that this process refuses from memory."
+)
 LEDGER_ONLY: Final = Counter(
     "floodgate_reservation_ledger_only_total",
     "Requests that PostgreSQL decided without Redis, or that its bounded rate turned away.",

@@ -15,11 +15,12 @@ from flashsale import metrics
 from flashsale.answers import outside_window, refusal, unfit
 from flashsale.board import StockBoard
 from flashsale.committer import Committed, GroupCommitter
-from flashsale.errors import InProgress, KeyReused, SaleUnknown
+from flashsale.errors import InProgress, KeyReused, SaleUnknown, SoldOut
 from flashsale.facts import Admitted, Reservation, Reserved, ReserveRequest
 from flashsale.holds import release_hold
 from flashsale.lanes import Lanes, Waiting
 from flashsale.ledger import Decision
+from flashsale.marks import SoldOutMarks
 from flashsale.readings import get_reservation, list_reservations
 from flashsale.rules import Wish
 from flashsale.sales import SaleBook
@@ -58,6 +59,7 @@ class Reservations:
         settings: FlashsaleSettings,
     ) -> None:
         self._stock, self._bells, self._book, self._clock = stock, bells, book, clock
+        self.marks = SoldOutMarks(stock, book)
         self._claims = StockClaims(stock, book, rest_seconds=settings.redis_rest_seconds)
         self._committer = GroupCommitter(postgres, settings)
         self._lanes = Lanes(settings, self._serve, self._claims.flush)
@@ -85,9 +87,47 @@ class Reservations:
 
     def submit(self, request: ReserveRequest, sink: Listener[Reserved]) -> None:
         """Like `reserve`, for callers that do not wait: the sink is told, or refused with what `reserve` raises."""
-        wish = self._admit(request)
+        wish = self.prepare(request)
         if isinstance(wish, DomainError):
-            error = wish
+            sink.refuse(wish)
+        else:
+            self.enter(wish, sink)
+
+    def prepare(self, request: ReserveRequest) -> Wish | DomainError:
+        """The request as a wish, or why it cannot be granted as far as this process knows; no I/O."""
+        admitted = request.admitted
+        sale = self._book.find(admitted.sale_id)
+        refused: DomainError | None
+        if sale is None:
+            refused = SaleUnknown(sale_id=admitted.sale_id)
+        else:
+            refused = outside_window(sale, self._clock.now()) or unfit(sale, request)
+        if refused is None and self.marks.refuses(admitted.sale_id, request.sku, admitted.user_id):
+            refused = SoldOut(sku=request.sku)
+        if refused is not None:
+            metrics.RESERVATION_ANSWERS.counts[refused.code] += 1
+            return refused
+        return Wish(
+            new_id(),
+            admitted.sale_id,
+            request.sku,
+            admitted.user_id,
+            request.quantity,
+            request.idempotency_key,
+            # Not the admission: a repeat may well carry a fresh one.
+            fingerprint({"sku": request.sku, "quantity": request.quantity}),
+            admitted.admission_id,
+            admitted.position,
+            request.phone,
+        )
+
+    def enter(self, wish: Wish, sink: Listener[Reserved]) -> None:
+        """Puts a prepared wish into the next batch."""
+        error: DomainError
+        first = self._lanes.find(wish.owner)
+        if first is not None:
+            same = first.wish.fingerprint == wish.fingerprint
+            error = InProgress(retry_after_seconds=1.0) if same else KeyReused()
         elif self._lanes.enter(wish, sink):
             return
         else:
@@ -101,34 +141,6 @@ class Reservations:
         Raises `ReservationUnknown` (also when it is somebody else's), `HoldEnded` when it is confirmed or expired.
         """
         return await release_hold(session, self._stock, self._bells, reservation_id, user_id)
-
-    def _admit(self, request: ReserveRequest) -> Wish | DomainError:
-        admitted = request.admitted
-        sale = self._book.find(admitted.sale_id)
-        if sale is None:
-            return SaleUnknown(sale_id=admitted.sale_id)
-        refused = outside_window(sale, self._clock.now()) or unfit(sale, request)
-        if refused is not None:
-            return refused
-        wish = Wish(
-            new_id(),
-            admitted.sale_id,
-            request.sku,
-            admitted.user_id,
-            request.quantity,
-            request.idempotency_key,
-            # Not the admission: a repeat may well carry a fresh one.
-            fingerprint({"sku": request.sku, "quantity": request.quantity}),
-            admitted.admission_id,
-            admitted.position,
-            request.phone,
-        )
-        first = self._lanes.find(wish.owner)
-        if first is None:
-            return wish
-        return (
-            InProgress(retry_after_seconds=1.0) if first.wish.fingerprint == wish.fingerprint else KeyReused()
-        )
 
     async def _serve(self, batch: Sequence[Waiting]) -> None:
         metrics.BATCH_REQUESTS.observe(len(batch))

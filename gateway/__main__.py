@@ -15,6 +15,7 @@ from flashsale.sales import SaleBook
 from flashsale.settings import FlashsaleSettings
 from gateway.app import create_app
 from gateway.lane.lane import Lane
+from gateway.limiting import Limiting
 from gateway.live import LiveRoom
 from gateway.overload.gate import Gate
 from gateway.overload.settings import OverloadSettings
@@ -34,6 +35,8 @@ from kit.signing import Keyring
 from kit.web.health import Health, HealthServer
 from kit.web.receipt import ReceiptBounds
 from kit.web.serving import Door, listen, serve
+from queueing.limits.service import Limits
+from queueing.limits.settings import LimitSettings
 from queueing.service import RoomBoard, WaitingRoom
 from queueing.settings import QueueingSettings
 from rewards.payouts import Payouts
@@ -93,6 +96,7 @@ async def _reach() -> None:
     for role, url in {
         "QUEUE": redis_settings.redis_queue_url,
         "STOCK": redis_settings.redis_stock_url,
+        "LIMITS": redis_settings.redis_limits_url,
     }.items():
         await reach_redis_role(role, url, redis_settings, wait_seconds=10.0)
 
@@ -150,6 +154,7 @@ async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
             live=LiveRoom(postgres, doorbells, settings),
             webhook_secret=webhook_secret,
             gate=Gate(overload_settings),
+            limiting=Limiting(Limits(redis.limits, read_settings(LimitSettings), clock), settings),
         )
 
 

@@ -19,6 +19,9 @@ class GatewaySettings(BaseSettings):
     local_issuer: bool = False
     # Some 20 kB each, and an open file; beyond it an idle one makes room, and else the newcomer is told to come back.
     connections_max: int = Field(default=16_000, ge=1, le=1_000_000)
+    # Limits by route, as `queueing.limits.notation` reads them: a person asks a handful of times, a script for ever.
+    ticket_limits: str = "user=5/1s burst 10"
+    reservation_limits: str = "user=5/1s burst 10"
     # Sockets and memory, some 40 kB a stream; a shopper who gets none polls instead.
     live_streams_max: int = Field(default=4000, ge=1, le=100_000)
     # One phone, one laptop, and two that a dying connection has not given back yet.

@@ -70,7 +70,7 @@ async def run_all(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:
 async def _send(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:
     """One write, and an answer a call; beneath redis-py's pipelines, which cost more than the scripts."""
     pool = client.connection_pool
-    connection = await pool.get_connection()
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call]
     try:
         await connection.send_packed_command(
             connection.pack_commands(

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from gateway.lane.order import OrderedProtocol
 from gateway.lane.protocol import LaneProtocol
 from gateway.lane.queue import Queue
 from gateway.lane.refusals import Refusals
@@ -38,6 +39,8 @@ class Lane:
     def __init__(self, parts: Parts, problems: Problems) -> None:
         self.clock, self.documents = parts.clock, parts.queue_documents
         self.waiting_room, self.reservations = parts.waiting_room, parts.reservations
+        self.gate, self.limiting = parts.gate, parts.limiting
+        self.limits = parts.limiting.limits if parts.limiting is not None else None
         self.tokens = UserTokens(parts.identities)
         self.refusals, self.heads = Refusals(problems), Heads()
         self.routes: dict[bytes, Route] = {}
@@ -46,7 +49,7 @@ class Lane:
         self._book = parts.book
         self._second = -1
         self._sales: list[str] = []
-        self._ready: list[LaneProtocol] = []
+        self._ready: list[OrderedProtocol] = []
         self.tick()
 
     def protocol(self) -> type[LaneProtocol]:
@@ -94,7 +97,7 @@ class Lane:
         """From now on each caller is told with its answer to take its next request elsewhere."""
         self.draining = True
 
-    def soon(self, connection: LaneProtocol) -> None:
+    def soon(self, connection: OrderedProtocol) -> None:
         """Writes what the connection is owed at the end of this turn of the loop, with all that is ready by then."""
         if not self._ready:
             asyncio.get_running_loop().call_soon(self._write_ready)

@@ -10,7 +10,7 @@ tested). Whatever is not plain (other addresses and methods, `Expect`, chunked b
 decode) is given to the superclass, which makes an ASGI request of it.
 """
 
-from typing import Final, cast
+from typing import Final
 
 import httptools
 import structlog
@@ -113,8 +113,8 @@ class LaneProtocol(OrderedProtocol):
         route, self.route = self.route, None
         if route is not None:
             answer = route.serve(self)
-            if answer.__class__ is bytes and not (self.owed or self.last or self.spoken):
-                self.out.append(cast("bytes", answer))
+            if type(answer) is bytes and not (self.owed or self.last or self.spoken):
+                self.out.append(answer)
             elif answer is not None:
                 self.owe(answer if isinstance(answer, Turn) else Turn(answer))
             else:  # the body is not what the route takes: the app says what is wrong with it

@@ -3,7 +3,7 @@
 The document is the app's own. Its three forms (whole, head alone, not modified) are kept ready with this second's date.
 """
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gateway.lane.rendering import LENGTH
 from gateway.lane.routes import Route
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Queue(Route):
     """GET …/queue"""
 
-    methods: Final = frozenset({b"GET", b"HEAD"})
+    methods = frozenset({b"GET", b"HEAD"})
 
     def __init__(self, lane: "Lane", sale_id: str, name: str) -> None:
         super().__init__(lane, sale_id, name)

@@ -12,9 +12,11 @@ from typing import Final
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from gateway.limiting import limit_answer
 from kit.errors import DomainError
 from kit.web.languages import Language
 from kit.web.problems import Problems
+from queueing.limits.errors import QuotaExceeded
 
 # Waits beyond it (the start of a sale is days away) are written anew each time: there are too many to keep.
 RETRY_SECONDS_KEPT_MAX: Final = 60
@@ -85,6 +87,14 @@ class Refusals:
         if not names and (retry_after_seconds or 0) <= RETRY_SECONDS_KEPT_MAX:
             self._whole[key] = answer
         return answer
+
+    def limited(self, error: QuotaExceeded, asked_language: str | None) -> bytes:
+        """The refusal of a limit, whose numbers are its caller's own."""
+        return self._written(limit_answer(self._problems, error, asked_language))
+
+    def _written(self, answer: Response) -> bytes:
+        fields = b"".join(b"%b: %b\r\n" % field for field in answer.raw_headers)
+        return b"%b%b%b\r\n%b" % (STATUS_LINE[answer.status_code], self._date, fields, bytes(answer.body))
 
     def _shown(self, code: str) -> tuple[str, ...]:
         """The facts that an answer to `code` may show."""

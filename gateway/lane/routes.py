@@ -5,16 +5,20 @@ in which order is the app's: the form of the body, the credentials, the form of 
 """
 
 from functools import lru_cache
-from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from flashsale.facts import Admitted, Reserved, ReserveRequest
+from flashsale.rules import Wish
 from gateway.lane import bodies, metrics
+from gateway.lane.answering import Answering
 from gateway.lane.turns import Turn
+from gateway.limiting import Asker
 from gateway.metrics import REFUSED_TOKENS
+from gateway.overload.priority import Priority
 from kit.errors import DomainError
 from kit.identity import Identity
 from queueing.errors import AdmissionInvalid
+from queueing.limits.policy import Check
 from queueing.service import Admission, Ticket
 
 if TYPE_CHECKING:
@@ -33,7 +37,7 @@ class Route:
     methods = _POST
 
     def __init__(self, lane: "Lane", sale_id: str, name: str) -> None:
-        self.lane, self.sale_id = lane, sale_id
+        self.lane, self.sale_id, self.name = lane, sale_id, name
         self.answers = metrics.ANSWERS.row(name)
         self.seconds = metrics.SECONDS.row(name)
 
@@ -46,6 +50,14 @@ class Route:
         self.answers[error.code] += 1
         lane = self.lane
         return lane.refusals.of(error, lane.language(connection.fields))
+
+    def checks(self, connection: "LaneProtocol", user_id: str, sku: str) -> list[Check]:
+        """The limits that this request is under."""
+        limiting = self.lane.limiting
+        if limiting is None:
+            return []
+        asker = Asker(self.name, self.sale_id, user_id, connection.client, connection.headers, sku)
+        return limiting.checks(asker)
 
     def user(self, connection: "LaneProtocol") -> Identity | bytes:
         """Who is asking, or the refusal."""
@@ -66,41 +78,33 @@ class Route:
         return self.lane.refusals.answer(code, self.lane.language(connection.fields))
 
 
-class Answering(Turn):
-    """A turn that waits for a batch."""
+class _Joining(Answering[Ticket]):
+    __slots__ = ("user_id",)
 
-    __slots__ = ("began", "language_asked", "route")
+    def __init__(self, route: Route, connection: "LaneProtocol", user_id: str) -> None:
+        super().__init__(route, connection)
+        self.user_id = user_id
 
-    def __init__(self, route: Route, connection: "LaneProtocol") -> None:
-        super().__init__()
-        self.route = route
-        self.language_asked = connection.fields.get(b"accept-language")
-        self.began = perf_counter()
+    def enter_room(self) -> None:
+        self.route.lane.waiting_room.submit_join(self.route.sale_id, self.user_id, self)
 
-    def refuse(self, error: DomainError) -> None:
-        self.end_as(error.code)
-        lane = self.route.lane
-        self.give(lane.refusals.of(error, lane.language_of(self.language_asked)))
-
-    def end_as(self, outcome: str) -> None:
-        self.route.answers[outcome] += 1
-        self.route.seconds.observe(perf_counter() - self.began)
+    def written_answer(self, said: Ticket) -> tuple[str, bytes]:
+        return "first" if said.first else "again", self.route.lane.heads.ticket(said, self.limits_told)
 
 
-class _Joining(Answering):
-    __slots__ = ()
+class _Reserving(Answering[Reserved]):
+    __slots__ = ("wish",)
 
-    def tell(self, ticket: Ticket) -> None:
-        self.end_as("first" if ticket.first else "again")
-        self.give(self.route.lane.heads.ticket(ticket))
+    def __init__(self, route: Route, connection: "LaneProtocol", wish: Wish) -> None:
+        super().__init__(route, connection)
+        self.wish = wish
 
+    def enter_room(self) -> None:
+        self.route.lane.reservations.enter(self.wish, self)
 
-class _Reserving(Answering):
-    __slots__ = ()
-
-    def tell(self, reserved: Reserved) -> None:
-        self.end_as("replayed" if reserved.replayed else "reserved")
-        self.give(self.route.lane.heads.reserved(reserved))
+    def written_answer(self, said: Reserved) -> tuple[str, bytes]:
+        outcome = "replayed" if said.replayed else "reserved"
+        return outcome, self.route.lane.heads.reserved(said, self.limits_told)
 
 
 class Tickets(Route):
@@ -110,9 +114,8 @@ class Tickets(Route):
         user = self.user(connection)
         if not isinstance(user, Identity):
             return user
-        turn = _Joining(self, connection)
-        self.lane.waiting_room.submit_join(self.sale_id, user.user_id, turn)
-        return turn.answer or turn
+        turn = _Joining(self, connection, user.user_id)
+        return turn.begin(connection, Priority.JOIN, user.user_id)
 
 
 class Admissions(Route):
@@ -151,15 +154,16 @@ class Reservations(Route):
         key = bodies.read_key(fields)
         if key is None:
             return None
-        turn = _Reserving(self, connection)
-        self.lane.reservations.submit(
+        prepared = self.lane.reservations.prepare(
             ReserveRequest(
                 Admitted(self.sale_id, admission.user_id, admission.admission_id, admission.position),
                 wish.sku,
                 wish.quantity,
                 key,
                 wish.phone,
-            ),
-            turn,
+            )
         )
-        return turn.answer or turn
+        if isinstance(prepared, DomainError):
+            return self.refuse(connection, prepared)
+        turn = _Reserving(self, connection, prepared)
+        return turn.begin(connection, Priority.RESERVE, admission.user_id, wish.sku)

@@ -9,7 +9,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 if TYPE_CHECKING:
-    from gateway.lane.protocol import LaneProtocol
+    from gateway.lane.order import OrderedProtocol
 
 _HEAD_END: Final = b"\r\n\r\n"
 _CLOSE: Final = b"\r\nconnection: close\r\n\r\n"
@@ -23,7 +23,7 @@ class Turn:
 
     def __init__(self, answer: bytes | None = None) -> None:
         self.answer = answer
-        self.connection: LaneProtocol | None = None
+        self.connection: OrderedProtocol | None = None
         self.closes = False  # the connection ends with this answer
         self.spoken = False  # keep-alive must be said (HTTP/1.0)
 

@@ -9,6 +9,7 @@ import pytest
 import uvicorn
 
 from gateway.lane.lane import Lane
+from gateway.overload.brownout import Brownout
 from kit.embedded.ports import free_port
 from kit.web.protocol import BoundedConfig, BoundedHttpProtocol
 from kit.web.receipt import Receipts
@@ -59,6 +60,7 @@ async def serving(
     scene: Scene, *, protocol: type[BoundedHttpProtocol] | None = None
 ) -> AsyncIterator[Served]:
     """The scene's app and a lane over its parts, listening; without the lane where another protocol is named."""
+    scene.parts.gate.brownout = Brownout(3600)  # a busy machine must not decide what a test sees
     lane = Lane(scene.parts, scene.app.state.problems)
     port = free_port()
     config = BoundedConfig(
