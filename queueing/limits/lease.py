@@ -38,6 +38,7 @@ class Lease:
         self._processes = 0
         self._away = False
         self._counts = False
+        self._leaving = False
         self._keeping: asyncio.Task[None] | None = None
 
     @property
@@ -52,11 +53,14 @@ class Lease:
 
     async def start(self) -> None:
         """Begins to keep the lease; returns after the first try, successful or not."""
+        self._leaving = False
         await self.renew()
         self._keeping = asyncio.create_task(self._keep(), name="limits-lease")
 
     async def stop(self) -> None:
         """Leaves, so that the parts of the others grow at once."""
+        # A cancellation that comes while a connection fails is lost on the way out (asyncio's connecting drops it).
+        self._leaving = True
         if self._keeping is not None:
             self._keeping.cancel()
             with suppress(asyncio.CancelledError):
@@ -106,7 +110,7 @@ class Lease:
             log.info("limits_redis_back", processes=processes)
 
     async def _keep(self) -> None:
-        while True:
+        while not self._leaving:
             pause = self._settings.probe_seconds if self._away else self._settings.lease_renew_seconds
             await asyncio.sleep(pause)
             await self.renew()

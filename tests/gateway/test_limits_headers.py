@@ -5,7 +5,7 @@ from fractions import Fraction
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import PROBLEMS
@@ -108,6 +108,7 @@ policies = st.builds(
 
 
 @given(policies, st.integers(0, 5000), st.integers(1, 50))
+@settings(deadline=None)
 def test_pacing_by_the_field_never_exceeds_the_policy(policy: LimitPolicy, used: int, cost: int) -> None:
     """`r` units spread over `t` keep to the rate, so that a client that does as told is never refused."""
     decision = decided((policy, min(used, policy.burst)), cost=min(cost, policy.burst))
@@ -120,6 +121,7 @@ def test_pacing_by_the_field_never_exceeds_the_policy(policy: LimitPolicy, used:
 
 
 @given(policies, policies, st.integers(1, 5000), st.floats(0, 1, exclude_max=True))
+@settings(deadline=None)
 def test_retry_after_is_never_before_any_t_nor_before_the_request_can_pass(
     first: LimitPolicy, second: LimitPolicy, cost: int, jitter: float
 ) -> None:

@@ -34,7 +34,7 @@ def ignore(member: Member) -> None:
 
 async def test_what_arrives_in_one_turn_shares_a_batch_and_a_batch_is_bounded() -> None:
     recorder = Recorder()
-    dispatch = Dispatch(LimitSettings(batch_max=100), recorder.serve, ignore)
+    dispatch = Dispatch(LimitSettings(waiting_seconds_max=60, batch_max=100), recorder.serve, ignore)
     assert all(dispatch.enter(one("a")) for _ in range(250))
     await dispatch.drain()
     assert recorder.batches == [("a", 100), ("a", 100), ("a", 50)]
@@ -42,7 +42,7 @@ async def test_what_arrives_in_one_turn_shares_a_batch_and_a_batch_is_bounded() 
 
 async def test_a_batch_under_way_lets_the_next_one_fill() -> None:
     recorder = Recorder("a")
-    dispatch = Dispatch(LimitSettings(), recorder.serve, ignore)
+    dispatch = Dispatch(LimitSettings(waiting_seconds_max=60), recorder.serve, ignore)
     for _ in range(5):
         dispatch.enter(one("a"))
         await asyncio.sleep(0.001)
@@ -53,7 +53,9 @@ async def test_a_batch_under_way_lets_the_next_one_fill() -> None:
 
 async def test_a_sale_with_thousands_waiting_delays_another_by_one_batch() -> None:
     recorder = Recorder()
-    dispatch = Dispatch(LimitSettings(batch_max=100, flights_max=1), recorder.serve, ignore)
+    dispatch = Dispatch(
+        LimitSettings(waiting_seconds_max=60, batch_max=100, flights_max=1), recorder.serve, ignore
+    )
     for _ in range(5000):
         dispatch.enter(one("hot"))
     dispatch.enter(one("quiet"))
@@ -64,7 +66,9 @@ async def test_a_sale_with_thousands_waiting_delays_another_by_one_batch() -> No
 async def test_control_in_order_of_coming_the_quiet_sale_would_wait_for_all() -> None:
     """One scope for everybody is a queue without turns: the quiet sale's request leaves with the last batch."""
     recorder = Recorder()
-    dispatch = Dispatch(LimitSettings(batch_max=100, flights_max=1), recorder.serve, ignore)
+    dispatch = Dispatch(
+        LimitSettings(waiting_seconds_max=60, batch_max=100, flights_max=1), recorder.serve, ignore
+    )
     for _ in range(5000):
         dispatch.enter(one("all"))
     dispatch.enter(one("all"))
@@ -74,7 +78,7 @@ async def test_control_in_order_of_coming_the_quiet_sale_would_wait_for_all() ->
 
 async def test_a_sale_whose_slot_does_not_answer_holds_up_no_other() -> None:
     recorder = Recorder("stuck")
-    dispatch = Dispatch(LimitSettings(), recorder.serve, ignore)
+    dispatch = Dispatch(LimitSettings(waiting_seconds_max=60), recorder.serve, ignore)
     for _ in range(3):
         dispatch.enter(one("stuck"))
     await asyncio.sleep(0)
@@ -88,7 +92,7 @@ async def test_a_sale_whose_slot_does_not_answer_holds_up_no_other() -> None:
 
 async def test_a_sale_cannot_fill_the_queue_for_the_others() -> None:
     recorder = Recorder("hot")
-    dispatch = Dispatch(LimitSettings(waiting_max=100), recorder.serve, ignore)
+    dispatch = Dispatch(LimitSettings(waiting_seconds_max=60, waiting_max=100), recorder.serve, ignore)
     entered = sum(dispatch.enter(one("hot")) for _ in range(1000))
     assert entered == 100
     assert all(dispatch.enter(one("quiet")) for _ in range(50))
@@ -105,7 +109,7 @@ async def test_a_batch_that_fails_unexpectedly_stops_nothing() -> None:
         if len(served) == 1:
             raise RuntimeError
 
-    dispatch = Dispatch(LimitSettings(batch_max=10), serve, ignore)
+    dispatch = Dispatch(LimitSettings(waiting_seconds_max=60, batch_max=10), serve, ignore)
     for _ in range(20):
         dispatch.enter(one("a"))
     await dispatch.drain()
@@ -113,7 +117,7 @@ async def test_a_batch_that_fails_unexpectedly_stops_nothing() -> None:
 
 
 async def test_nothing_is_remembered_of_a_scope_that_is_served() -> None:
-    dispatch = Dispatch(LimitSettings(), Recorder().serve, ignore)
+    dispatch = Dispatch(LimitSettings(waiting_seconds_max=60), Recorder().serve, ignore)
     for number in range(1000):
         dispatch.enter(one(f"scope-{number}"))
     await dispatch.drain()

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
+import pytest
 from redis.asyncio import Redis
 
 from queueing.limits import keys
@@ -70,19 +72,35 @@ async def test_control_the_same_lease_renewed_in_time_gives_its_part(
     assert lease.processes == 1
 
 
-async def test_a_redis_that_came_back_empty_makes_newcomers_of_all(
-    make_fleet: Callable[..., Fleet], server: Server, own_store: Redis
-) -> None:
+async def test_a_redis_that_came_back_empty_makes_newcomers_of_all(own_store: Redis, server: Server) -> None:
     """The first to come back would else believe to be alone, and have the whole."""
-    fleet = make_fleet(2, lease_seconds=60)
-    await asyncio.gather(*(member.start() for member in fleet.members))
+    lease = Lease(own_store, LimitSettings(lease_seconds=60, answer_seconds_max=5))
+    await lease.renew()
+    assert lease._known_since is not None
+    lease._known_since -= 1000  # known for long
     await own_store.delete(keys.PROCESSES)
-    lease = fleet.leases[0]
-    lease._known_since = lease._asked - 1000  # known for long, as it believes
     await lease.renew()
     await server.stop()
-    await fleet.until_away()
-    assert lease.processes == 0
+    await lease.renew()
+    assert lease.away and lease.processes == 0
+
+
+async def test_stopping_while_redis_is_missed_ends_though_the_cancellation_is_lost(
+    own_store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = Lease(own_store, LimitSettings(lease_renew_seconds=0.01, answer_seconds_max=5))
+    await lease.start()
+    trying = asyncio.Event()
+
+    async def lossy() -> None:
+        trying.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+    monkeypatch.setattr(lease, "renew", lossy)
+    await trying.wait()
+    await lease.stop()
+    assert lease._keeping is None
 
 
 async def test_the_list_of_processes_goes_by_itself(own_store: Redis) -> None:

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from queueing.limits.policy import DAY_US, FILLING_US_MAX, SECOND_US, LimitPolicy
@@ -51,6 +51,7 @@ def test_a_cost_that_can_never_pass_is_refused_at_once(cost: int) -> None:
 
 
 @given(quota=st.integers(1, 10**12), window_us=st.integers(1, FILLING_US_MAX), data=st.data())
+@settings(deadline=None)
 def test_no_number_of_the_script_passes_what_lua_keeps_exact(
     quota: int, window_us: int, data: st.DataObject
 ) -> None:

@@ -163,7 +163,7 @@ async def test_a_redis_that_cannot_serve_is_served_for(
     fleet = make_fleet(1, answer_seconds_max=0.3)
     await fleet.start()
     if fault == "hangs":
-        await own_store.execute_command("CLIENT", "PAUSE", "5000")
+        await own_store.execute_command("CLIENT", "PAUSE", "1500")
     elif fault == "is full":
         await own_store.config_set("maxmemory", 1)
     else:
@@ -172,8 +172,14 @@ async def test_a_redis_that_cannot_serve_is_served_for(
     assert decision.allowed and decision.degraded
     if fault == "is full":
         await own_store.config_set("maxmemory", 0)
-        await fleet.until_back()
-        assert not (await fleet.members[0].check(PAIR, scope=scope)).degraded
+    elif fault == "is read-only":
+        await own_store.execute_command("REPLICAOF", "NO", "ONE")
+    await fleet.until_back()
+    # No late answer of an earlier call is taken for the answer of a later one.
+    after = [await fleet.members[0].check(PAIR, scope=scope) for _ in range(5)]
+    assert not any(decision.degraded for decision in after)
+    first = after[0].policies[0].remaining
+    assert [decision.policies[0].remaining for decision in after] == [first - n for n in range(5)]
 
 
 async def test_a_crowd_that_waits_when_redis_goes_is_answered_to_the_last(

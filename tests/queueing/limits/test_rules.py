@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from queueing.limits import rules
 from queueing.limits.policy import SECOND_US, LimitPolicy
 
+patient = settings(deadline=None)  # the machine of the tests is busy
+
 policies = st.builds(
     LimitPolicy,
     st.just("any"),
@@ -33,6 +35,7 @@ def passed_at(policy: LimitPolicy, times_us: list[int]) -> list[int]:
 
 
 @given(policies, pauses_us)
+@patient
 def test_no_window_lets_more_pass_than_burst_and_rate(policy: LimitPolicy, pauses: list[int]) -> None:
     """In particular not twice the quota around the boundary of a window, for there are no windows."""
     passed = passed_at(policy, list(accumulate(pauses, initial=10**9)))
@@ -43,6 +46,7 @@ def test_no_window_lets_more_pass_than_burst_and_rate(policy: LimitPolicy, pause
 
 
 @given(policies, pauses_us)
+@patient
 def test_a_request_is_refused_only_when_the_rate_says_so(policy: LimitPolicy, pauses: list[int]) -> None:
     """The same as a bucket of tokens in exact fractions that fills continuously."""
     tokens, before, expected = Fraction(policy.burst), 10**9, []
@@ -74,6 +78,7 @@ def test_three_every_seven_seconds_do_not_drift_in_a_year() -> None:
 
 
 @given(policies, st.integers(0, 10**6), st.integers(1, 5))
+@patient
 def test_after_the_stated_wait_it_passes_and_a_tick_earlier_it_does_not(
     policy: LimitPolicy, used: int, cost: int
 ) -> None:
@@ -110,7 +115,7 @@ steps_with_refunds = st.lists(st.tuples(st.integers(0, SECOND_US), st.booleans()
 
 
 @given(policies, steps_with_refunds, st.randoms(use_true_random=False), st.sampled_from([1, 3, 40]))
-@settings(max_examples=300)
+@settings(deadline=None, max_examples=300)
 def test_a_refund_never_gives_more_than_was_taken(
     policy: LimitPolicy, steps: list[tuple[int, bool]], draw: Random, refunds_max: int
 ) -> None:
@@ -134,6 +139,7 @@ def test_a_refund_at_once_gives_everything_back_and_a_late_one_nothing() -> None
 
 
 @given(st.integers(1, 10_000), st.integers(1, 10**6), st.integers(1, 500))
+@patient
 def test_the_parts_together_have_the_rate_exactly_and_the_burst_but_for_rounding(
     burst: int, interval: int, processes: int
 ) -> None:
