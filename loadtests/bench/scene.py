@@ -26,7 +26,7 @@ from loadtests.bench.stores import Stores, stores
 
 LOADED_SECONDS_MAX: Final = 60.0  # a keeper loads rooms and stock within a few seconds
 POLL_SECONDS: Final = 0.1
-LIMIT_US: Final = 200_000  # five requests a second
+LIMIT_US: Final = 200_000  # five requests a second, as the gateway limits a shopper by default
 
 
 @dataclass(frozen=True, slots=True)

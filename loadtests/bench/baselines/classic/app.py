@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from pydantic import BaseModel, Field
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -55,7 +55,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with engine.begin() as connection:
         await connection.execute(text("CREATE SCHEMA IF NOT EXISTS bench_classic"))
         await connection.run_sync(Base.metadata.create_all)
-    redis = Redis.from_url(os.environ["REDIS_LIMITS_URL"])
+    # The usual pool raises when more callers come than it has connections; this one lets them wait.
+    pool = BlockingConnectionPool.from_url(os.environ["REDIS_LIMITS_URL"], max_connections=64, timeout=30)
+    redis = Redis(connection_pool=pool)
     secret = os.environ["QUEUEING_KEYS"].partition(":")[2]
     sessions, limited = async_sessionmaker(engine, expire_on_commit=False), os.environ["BENCH_LIMITED"] != "0"
     app.state.stores = Stores(sessions, redis, secret, limited)
