@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 # Answers owed to one connection before its reading is paused; what one read has brought (256 KiB) is taken all the same.
 OWED_MAX: Final = 64
+LINGER_SECONDS: Final = 1.0  # for what a refused peer is still sending
 _BLOCKED: Final = cast("RequestResponseCycle", Blocked)
 
 
@@ -107,7 +108,7 @@ class OrderedProtocol(BoundedHttpProtocol):
         if self.stage == Stage.RESTING:
             self.since = self.receipts.now
         if closes:
-            self.transport.close()
+            self._close()
             return
         head = owed[0] if owed else None
         if not isinstance(head, AppTurn):
@@ -119,6 +120,16 @@ class OrderedProtocol(BoundedHttpProtocol):
             self._start_asgi_task(head.cycle, head.app)
         if len(owed) == 1:
             self.flow.release()  # its body may be on its way; what follows it, if anything, has been read
+
+    def _close(self) -> None:
+        """Ends the connection; after a refusal not before the peer could read it: a socket that is closed on unread
+        bytes resets, and the answer is lost."""
+        if self._refusal is None or self.gone or not self.said_something:
+            self.transport.close()
+            return
+        self.flow.release()
+        self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
