@@ -23,6 +23,7 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from kit.errors import StartRefused
 from kit.settings import RedisSettings
@@ -78,6 +79,9 @@ def connect(url: str, settings: RedisSettings, *, purpose: str) -> Redis:
             max_connections=settings.redis_connections_max,
             retry=Retry(NoBackoff(), 0),
             decode_responses=False,
+            # With notices of maintenance on ("auto"), a pool hands out connections that the server has closed, and the
+            # first command on each fails after every restart.
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
         )
     except ValueError as error:
         variable = f"REDIS_{purpose.upper()}_URL"

@@ -1,5 +1,6 @@
 """What counts as "Redis is away", met on a real server: by a plain command and by one inside a script."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -52,6 +53,18 @@ async def test_a_fault_of_ours_is_not(alone: Redis) -> None:
         with pytest.raises(ResponseError) as fault:
             await alone.eval(script, 1, "k")
         assert not is_away(fault.value)
+
+
+async def test_connections_that_the_server_has_closed_are_not_used_again(alone: Redis) -> None:
+    """As after a restart: no command fails for the sake of a connection that lay idle meanwhile."""
+    pool = alone.connection_pool
+    idle = [await pool.get_connection() for _ in range(3)]
+    for connection in idle:
+        await pool.release(connection)
+    killer = connect(f"redis://127.0.0.1:{pool.connection_kwargs['port']}", RedisSettings(), purpose="limits")
+    assert await killer.client_kill_filter(_type="normal", skipme=True) == 3
+    await killer.aclose()
+    assert await asyncio.gather(*(alone.ping() for _ in range(3))) == [True] * 3
 
 
 @pytest.mark.parametrize(
