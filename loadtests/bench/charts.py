@@ -1,5 +1,6 @@
 """Plots as SVG written by hand: a browser and a code host show them, and nothing has to be installed. Pure."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -10,8 +11,9 @@ LEFT: Final = 300  # room for labels
 RIGHT: Final = 110  # room for values
 BAR: Final = 20
 GAP: Final = 9
-TOP: Final = 46
+TOP: Final = 58
 PLOT_HEIGHT: Final = 260
+LEGEND: Final = 200  # a name of a series has so much room
 COLOURS: Final = ("#2563eb", "#d97706", "#059669", "#9333ea", "#475569")
 GOOD, BAD = "#059669", "#dc2626"
 _STYLE: Final = (
@@ -65,9 +67,9 @@ def lines(
     """Points joined, one colour a series; `level` is drawn across as what should be reached."""
     points = [point for each in series.values() for point in each]
     most_x = max([x for x, _ in points] + [1e-9])
-    most_y = max([y for _, y in points] + [level or 0.0, 1e-9]) * 1.05
+    most_y = rounded(max([y for _, y in points] + [level or 0.0, 1e-9]))
     plot = _Plot(most_x, most_y)
-    parts = plot.frame(up, across, ticks or [(most_x * n / 4, f"{most_x * n / 4:g}") for n in range(5)])
+    parts = plot.frame(up, across, ticks or [(n * 10, str(n * 10)) for n in range(int(most_x) // 10 + 1)])
     if level is not None:
         height = plot.y(level)
         parts.append(
@@ -78,11 +80,12 @@ def lines(
         colour = COLOURS[number % len(COLOURS)]
         path = " ".join(f"{plot.x(x):.1f},{plot.y(y):.1f}" for x, y in each)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        legend = plot.left + number * LEGEND
         parts.append(
-            f'<rect x="{plot.left + 12}" y="{TOP + 8 + number * 18}" width="12" height="12" fill="{colour}"/>'
+            f'<rect x="{legend}" y="{TOP + PLOT_HEIGHT + 28}" width="12" height="12" fill="{colour}"/>'
         )
-        parts.append(_text(plot.left + 30, TOP + 18 + number * 18, name))
-    return _page(title, parts, TOP + PLOT_HEIGHT + 46)
+        parts.append(_text(legend + 18, TOP + PLOT_HEIGHT + 38, name))
+    return _page(title, parts, TOP + PLOT_HEIGHT + 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,7 @@ class _Plot:
 
     def frame(self, up: str, across: str, ticks: Sequence[tuple[float, str]]) -> list[str]:
         bottom = TOP + PLOT_HEIGHT
-        parts = [_text(self.left - 8, TOP - 8, up, "end"), _text(self.right, bottom + 38, across, "end")]
+        parts = [_text(self.left, TOP - 8, up), _text(self.right, bottom + 38, across, "end")]
         for number in range(5):
             value = self.most_y * number / 4
             parts.append(_text(self.left - 8, self.y(value) + 4, _short(value), "end"))
@@ -110,6 +113,12 @@ class _Plot:
             )
         parts += [_text(self.x(value), bottom + 18, text, "middle") for value, text in ticks]
         return parts
+
+
+def rounded(value: float) -> float:
+    """The next number that is easy to divide by four: 4, 8, 12, 20 or 40, times a power of ten."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(each * power / 10 for each in (4, 8, 12, 20, 40, 80, 120) if each * power / 10 >= value)
 
 
 def _short(value: float) -> str:

@@ -7,6 +7,7 @@ from loadtests.bench.charts import BAD, COLOURS, GOOD, Bar, bars, lines
 from loadtests.bench.rows import Row
 from loadtests.bench.runs import Result, middle
 
+BASELINES: Final = ("empty", "nginx", "FastAPI")
 PERCENTILES: Final = ("p50", "p90", "p99", "p99.9")
 Runs = Mapping[str, Sequence[Result | None]]
 
@@ -44,7 +45,8 @@ def _rates(runs: Runs) -> str:
     for name, results in runs.items():
         run = middle(results)
         if run is not None:
-            shown.append(Bar(name, run.capacity, f"{run.capacity / 1000:.1f} k", COLOURS[len(shown) % 2]))
+            colour = COLOURS[int(name.startswith(BASELINES))]
+            shown.append(Bar(name, run.capacity, f"{run.capacity / 1000:.1f} k", colour))
     return bars("Answers a busy second of the server's core", shown) if shown else ""
 
 
@@ -73,13 +75,14 @@ def _latency(row: Row) -> str:
     if not series:
         return ""
     ticks = [(float(place), percentile) for place, percentile in enumerate(PERCENTILES)]
-    title = f"Latency from the planned instant, {row.facts.get('offered', 0):,} a second: {row.what}"
+    title = f"Latency from the planned instant at {row.facts.get('offered', 0):,} a second ({row.id})"
     return lines(title, series, across="percentile of everything planned", up="ms", ticks=ticks)
 
 
 def _overload(rows: Sequence[Row]) -> str:
     found = {row.id: row for row in rows}
-    series, knee = {}, None
+    series: dict[str, list[tuple[float, float]]] = {}
+    knee, began = None, 0
     for row_id, label in (
         ("overload_during", "at five times the knee"),
         ("overload_after", "after it, at the knee"),
@@ -87,7 +90,8 @@ def _overload(rows: Sequence[Row]) -> str:
         row = found.get(row_id)
         if row is not None and row.facts.get("by_second"):
             seconds = row.facts["by_second"]
-            series[label] = [(float(second), float(count)) for second, count in enumerate(seconds)]
+            series[label] = [(float(began + second), float(count)) for second, count in enumerate(seconds)]
+            began += len(seconds)
             knee = float(row.facts["knee"])
     title = "Granted, by the second of the answer (the knee is dashed)"
     return lines(title, series, across="seconds", up="granted", level=knee) if series else ""
