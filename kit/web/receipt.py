@@ -27,7 +27,8 @@ IDLE_SECONDS_CROWDED: Final = 5.0
 RECEIPT_SECONDS_CROWDED: Final = 3.0
 EVICTED_AFTER_SECONDS: Final = 1.0  # nobody is turned out in mid-thought to let the next one in
 EVICTION_SAMPLES: Final = 32  # near enough to the longest idle (as Redis samples its keys)
-QUIET_SECONDS: Final = 1.0  # a leaving process closes who has been silent so long, and answers who has not
+# A leaving process closes who has been silent so long, and answers who has not; the coarse time makes it two at least.
+QUIET_SECONDS: Final = 3.0
 WAIT_SAMPLES: Final = 64  # one request in so many asks the kernel how long its bytes waited: 2 µs each
 
 

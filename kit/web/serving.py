@@ -18,13 +18,16 @@ from starlette.types import ASGIApp
 
 from kit.errors import StartRefused
 from kit.web.health import Health
-from kit.web.kernel import accepted_by_kernel
+from kit.web.kernel import accepted_by_kernel, turn_away
 from kit.web.openfiles import fitting
 from kit.web.protocol import BoundedConfig, BoundedHttpProtocol
 from kit.web.receipt import ReceiptBounds, Receipts
 
 BACKLOG: Final = 4096  # a crowd arrives within a second; the kernel holds it while the loop accepts
 KEEP_ALIVE_SECONDS_NEVER: Final = 24 * 3600  # the receipts end who rests, without a timer each
+KNOCK_SECONDS: Final = (
+    0.25  # a round trip round the world: whoever is being connected when the port closes, is
+)
 CLOSING: Final = (b"connection", b"close")
 
 
@@ -141,6 +144,9 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Closes the port, answers everybody whom the kernel has let in, and lets those go who say nothing more."""
         self._receipts.listeners = []
+        turned = [turn_away(listener) for listener in sockets or []]
+        if any(turned):
+            await asyncio.sleep(KNOCK_SECONDS)
         accepted = [one for listener in sockets or [] for one in accepted_by_kernel(listener)]
         for server in self.servers:
             server.close()
