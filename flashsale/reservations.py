@@ -7,6 +7,7 @@ together. Where Redis is away or has forgotten the item, PostgreSQL decides alon
 import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import lru_cache
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -114,8 +115,7 @@ class Reservations:
             admitted.user_id,
             request.quantity,
             request.idempotency_key,
-            # Not the admission: a repeat may well carry a fresh one.
-            fingerprint({"sku": request.sku, "quantity": request.quantity}),
+            _fingerprint(request.sku, request.quantity),
             admitted.admission_id,
             admitted.position,
             request.phone,
@@ -220,3 +220,9 @@ class Reservations:
             waiting.tell(Reserved(outcome.reservation, replayed=not ours))
         else:
             waiting.refuse(refusal(outcome.verdict, waiting.wish, self._book))
+
+
+@lru_cache(maxsize=4096)
+def _fingerprint(sku: str, quantity: int) -> bytes:
+    """Not of the admission: a repeat may well carry a fresh one."""
+    return fingerprint({"sku": sku, "quantity": quantity})

@@ -145,16 +145,15 @@ class WaitingRoom:
     def verify_admission(self, token: str) -> AdmissionFacts:
         """What an admission says; no I/O. Raises `AdmissionInvalid`."""
         found = self.check_admission(token)
-        if isinstance(found, AdmissionInvalid):
-            raise found
+        if isinstance(found, str):
+            raise AdmissionInvalid(found)
         return found
 
-    def check_admission(self, token: str) -> AdmissionFacts | AdmissionInvalid:
-        """Like `verify_admission`, with the refusal as an answer."""
+    def check_admission(self, token: str) -> AdmissionFacts | str:
+        """Like `verify_admission`, with the reason of a refusal as an answer."""
         found = read_admission(self._keyring, token, self._clock.now())
         if isinstance(found, str):
             metrics.refused_admissions.counts[found] += 1
-            return AdmissionInvalid(found)
         return found
 
     def place_given(

@@ -15,8 +15,7 @@ from uvicorn.server import ServerState
 
 from gateway.lane.flow import LaneFlow
 from gateway.lane.turns import AppTurn, Blocked, Turn
-from kit.web.protocol import RECEIVED_AT, BoundedHttpProtocol
-from kit.web.rawproblems import language_of, raw_problem
+from kit.web.protocol import RECEIVED_AT, BoundedHttpProtocol, refusal
 from kit.web.receipt import Stage
 
 if TYPE_CHECKING:
@@ -146,7 +145,7 @@ class OrderedProtocol(BoundedHttpProtocol):
         if not self._drop_unfinished():
             self.transport.close()  # half an answer is out already
         elif not self.transport.is_closing():
-            self.owe(Turn(raw_problem(code, language_of(self.headers), close=False)))
+            self.owe(Turn(refusal(code, self.headers, close=False)))
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Whether to stay: a peer that has said all it had to say still hears its answers."""

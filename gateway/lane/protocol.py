@@ -28,6 +28,9 @@ log = structlog.get_logger()
 # What makes a request unusual: it is the app's, whatever its address.
 _UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 
+_LENGTH_DIGITS_MAX: Final = 5
+_RESTING, _HEAD, _BODY = Stage.RESTING, Stage.HEAD, Stage.BODY
+
 
 class LaneProtocol(OrderedProtocol):
     """A connection. `lane` is set in the subclass that `Lane.protocol` makes."""
@@ -50,9 +53,9 @@ class LaneProtocol(OrderedProtocol):
             self.end_with("bad_request")
         if self.out:
             self.write()
-        if self.stage != Stage.RESTING:
+        if self.stage != _RESTING:
             self.receipts.receiving.add(self)
-            if self.stage == Stage.HEAD and self._later_bytes > self.receipts.bounds.head_bytes_max:
+            if self.stage == _HEAD and self._later_bytes > self.receipts.bounds.head_bytes_max:
                 self.end_with("headers_too_large")
 
     def _fault(self, cause: BaseException | None) -> None:
@@ -69,7 +72,7 @@ class LaneProtocol(OrderedProtocol):
         self.url = b""
         self.headers = []
         receipts = self.receipts
-        self.stage, self.since, self.said_something = Stage.HEAD, receipts.now, True
+        self.stage, self.since, self.said_something = _HEAD, receipts.now, True
         self._first_bytes, self._later_bytes = self._chunk_bytes, 0
         receipts.unsampled -= 1
         if receipts.unsampled <= 0:
@@ -88,14 +91,19 @@ class LaneProtocol(OrderedProtocol):
         if size > HEADER_BYTES_MAX or len(self.headers) > self.receipts.bounds.header_fields_max:
             self.judge_head()
             size = sum(len(name) + len(value) for name, value in self.headers)
-        self.stage = Stage.BODY
+        self.stage = _BODY
         route = self.lane.routes.get(self.url)
         if route is not None and size <= HEADER_BYTES_MAX:
             self.fields = fields = dict(
                 self.headers[::-1]
             )  # of a repeated field the first counts, as in the app
             self.method = self.parser.get_method()
-            if self.method in route.methods and _UNUSUAL.isdisjoint(fields) and self._is_small():
+            length = fields.get(b"content-length")
+            if (
+                self.method in route.methods
+                and _UNUSUAL.isdisjoint(fields)
+                and (length is None or (len(length) <= _LENGTH_DIGITS_MAX and int(length) <= BODY_BYTES_MAX))
+            ):
                 self.last = self.lane.draining or not self.parser.should_keep_alive()
                 self.spoken = b"connection" in fields and self.parser.get_http_version() == "1.0"
                 self.route, self.body = route, b""
@@ -109,7 +117,7 @@ class LaneProtocol(OrderedProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self.stage = Stage.RESTING
+        self.stage = _RESTING
         route, self.route = self.route, None
         if route is not None:
             answer = route.serve(self)
@@ -124,7 +132,3 @@ class LaneProtocol(OrderedProtocol):
         elif not self.deaf:
             super().on_message_complete()
         self.deaf = self.deaf or self.last
-
-    def _is_small(self) -> bool:
-        length = self.fields.get(b"content-length")
-        return length is None or (len(length) <= 5 and int(length) <= BODY_BYTES_MAX)

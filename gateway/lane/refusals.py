@@ -22,28 +22,33 @@ from queueing.limits.errors import QuotaExceeded
 RETRY_SECONDS_KEPT_MAX: Final = 60
 _HOLE: Final = 10**15 + 7  # no text of ours holds this number
 _PLACE: Final = re.compile(r"\{(\w+)\}")
+# Code, language, wait, and the name and type of each fact.
+_Key = tuple[str, Language, int | None, tuple[tuple[str, type], ...]]
 _NOTHING: Final[Mapping[str, object]] = {}
 
 
 class _Template:
     """One code in one language, with holes where facts go, in the order of `places`."""
 
-    __slots__ = ("body", "fields", "line", "places")
+    __slots__ = ("_body", "_facts", "_fields", "_line", "_numbers")
 
-    def __init__(self, answer: Response, names: tuple[str, ...]) -> None:
+    def __init__(self, answer: Response, holes: Mapping[str, object]) -> None:
+        names = list(holes)
         body = bytes(answer.body).decode().replace("%", "%%")
         hole = re.compile("|".join(str(_HOLE + number) for number in range(len(names))) or r"(?!)")
-        self.places = [names[int(found) - _HOLE] for found in hole.findall(body)]
-        self.body = hole.sub("%s", body)
-        self.line = STATUS_LINE[answer.status_code]
-        self.fields = b"".join(
+        places = [names[int(found) - _HOLE] for found in hole.findall(body)]
+        self._numbers = all(type(holes[name]) is int for name in places)
+        self._body = hole.sub("%d" if self._numbers else "%b", body).encode()
+        self._facts = places
+        self._line = STATUS_LINE[answer.status_code]
+        self._fields = b"".join(
             b"%b: %b\r\n" % field for field in answer.raw_headers if field[0] != b"content-length"
         )
 
     def filled(self, date: bytes, facts: Mapping[str, object]) -> bytes:
-        told = tuple(_inside_json(facts[name]) for name in self.places)
-        body = (self.body % told).encode()
-        return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (self.line, date, self.fields, len(body), body)
+        told = [facts[name] for name in self._facts]
+        body = self._body % tuple(told if self._numbers else map(_inside_json, told))
+        return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (self._line, date, self._fields, len(body), body)
 
 
 class Refusals:
@@ -52,7 +57,7 @@ class Refusals:
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._names: dict[str, tuple[str, ...]] = {}
-        self._templates: dict[tuple[object, ...], _Template] = {}
+        self._templates: dict[_Key, _Template] = {}
         self._whole: dict[tuple[str, Language, int | None], bytes] = {}
         self._date = b""
 
@@ -81,8 +86,10 @@ class Refusals:
         names = self._names.get(code)
         if names is None:
             names = self._names[code] = self._shown(code)
-        given = tuple(name for name in names if name in facts)
-        template = self._template(code, language, retry_after_seconds, given, facts)
+        kinds = tuple([(name, type(facts[name])) for name in names if name in facts])
+        template = self._templates.get((*key, kinds))
+        if template is None:
+            template = self._template(*key, kinds)
         answer = template.filled(self._date, facts)
         if not names and (retry_after_seconds or 0) <= RETRY_SECONDS_KEPT_MAX:
             self._whole[key] = answer
@@ -104,25 +111,17 @@ class Refusals:
         return tuple(dict.fromkeys([*_PLACE.findall(text.detail["en"]), *text.members]))
 
     def _template(
-        self,
-        code: str,
-        language: Language,
-        retry: int | None,
-        names: tuple[str, ...],
-        facts: Mapping[str, object],
+        self, code: str, language: Language, retry: int | None, kinds: tuple[tuple[str, type], ...]
     ) -> _Template:
-        key = (code, language, retry, *((name, type(facts[name])) for name in names))
-        template = self._templates.get(key)
-        if template is None:
-            # A hole is of its fact's type, so that JSON puts quotes around texts and none around numbers.
-            holes = {name: type(facts[name])(_HOLE + number) for number, name in enumerate(names)}  # type: ignore[call-arg]
-            scope = {"type": "http", "headers": [(b"accept-language", language.encode())]}
-            answer = self._problems.answer(scope, code, facts=holes, retry_after_seconds=retry)
-            template = _Template(answer, names)
-            if (retry or 0) <= RETRY_SECONDS_KEPT_MAX:
-                self._templates[key] = template
+        # A hole is of its fact's type, so that JSON puts quotes around texts and none around numbers.
+        holes = {name: kind(_HOLE + number) for number, (name, kind) in enumerate(kinds)}
+        scope = {"type": "http", "headers": [(b"accept-language", language.encode())]}
+        answer = self._problems.answer(scope, code, facts=holes, retry_after_seconds=retry)
+        template = _Template(answer, holes)
+        if (retry or 0) <= RETRY_SECONDS_KEPT_MAX:
+            self._templates[code, language, retry, kinds] = template
         return template
 
 
-def _inside_json(fact: object) -> object:
-    return fact if type(fact) is int else json.dumps(str(fact), ensure_ascii=False)[1:-1]
+def _inside_json(fact: object) -> bytes:
+    return json.dumps(str(fact), ensure_ascii=False)[1:-1].encode()

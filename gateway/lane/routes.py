@@ -147,8 +147,8 @@ class Reservations(Route):
         if token is None:
             return self.refuse_token(connection, "admission", "missing", "admission_missing")
         admission = self.lane.waiting_room.check_admission(token)
-        if isinstance(admission, AdmissionInvalid):
-            return self.refuse_token(connection, "admission", admission.reason, admission.code)
+        if isinstance(admission, str):
+            return self.refuse_token(connection, "admission", admission, AdmissionInvalid.code)
         if admission.sale_id != self.sale_id:
             return self.refuse_token(connection, "admission", "foreign", "admission_foreign")
         key = bodies.read_key(fields)
