@@ -83,7 +83,9 @@ class Runner:
         return None
 
     def _saturate(self, subject: Subject, seconds: float, meter: Meter) -> Saturation:
-        load = Load(subject.ports, subject.connections, subject.depth, seconds, WARM_SECONDS)
+        load = Load(
+            subject.ports, subject.connections, subject.depth, seconds, WARM_SECONDS, awake=subject.awake
+        )
         requests = subject.requests(seconds + WARM_SECONDS)
         try:
             return uvloop.run(saturate(load, requests, keep_granted=not subject.again, at_edge=meter.mark))

@@ -42,6 +42,7 @@ class Subject:
     again: bool = False
     connections: int = 128
     depth: int = 1
+    awake: bool = False  # the client never sleeps; only where no store needs its core
     marker: bytes = b""  # stands in every good answer
     rate_guess: float = 12_000.0
     tolerated: frozenset[bytes] = SHED

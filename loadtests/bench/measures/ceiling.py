@@ -27,6 +27,7 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
             scene.pids(up, "constant"),
             again=True,
             depth=depth,
+            awake=True,
         )
         runner.show(subject.title)
         run = runner.once(subject)

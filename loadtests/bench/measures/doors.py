@@ -1,7 +1,8 @@
 """What is answered without any store, or with one look at it: documents and refusals, against an empty handler and nginx.
 
-At these rates the client's core is as full as the server's, so what is compared is answers a busy second of the server's
-core; where that core was full, the two are the same.
+One request is in flight on each of the connections, as a balancer does it, and the client never sleeps. At these rates its
+core is as full as the server's, so what is compared is answers a busy second of the server's core; where that core was
+full, the two are the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -82,7 +83,7 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
         return []
     doors = Doors(scene)
     subjects = [
-        doors.subject(name) for name in names if not (name == "nginx_constant" and "nginx" in scene.missing)
+        doors.subject(name) for name in names if not (name.startswith("nginx") and "nginx" in scene.missing)
     ]
     results = runner.turns(subjects)
     return [_row(each, results, scene) for each in wanted]
@@ -114,7 +115,10 @@ class Doors:
         self._scene = scene
 
     def subject(self, name: str) -> Subject:
-        made: Subject = getattr(self, f"_{name}")()
+        base, _, depth = name.partition("@")
+        made: Subject = getattr(self, f"_{base}")()
+        if depth:
+            made.name, made.title, made.depth = name, f"{made.title}, {depth} in flight", int(depth)
         return made
 
     def _queue(self) -> Subject:
@@ -183,4 +187,6 @@ class Doors:
         self, name: str, title: str, up: Up, pool: Sequence[bytes], good: frozenset[bytes], marker: bytes
     ) -> Subject:
         pids = self._scene.pids(up, name)
-        return Subject(name, title, [up.port], lambda _count: pool, good, pids, again=True, marker=marker)
+        return Subject(
+            name, title, [up.port], lambda _count: pool, good, pids, again=True, marker=marker, awake=True
+        )

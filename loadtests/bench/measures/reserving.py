@@ -17,6 +17,9 @@ from loadtests.bench.scene import Scene, Up
 from loadtests.bench.subjects import Books, Subject
 
 GRANTED: Final = frozenset({b"201"})
+SHOPPERS: Final = (
+    512  # at once, each on a connection of their own: what a balancer has open to one process of many
+)
 NGINX: Final = "(b) nginx + Lua + Redis, not durable"
 RATIOS: Final = ("reserve_unwritten", "reserve_durable", "reserve_vs_classic")
 COST_ROWS: Final = {
@@ -104,6 +107,7 @@ class Shop:
             GRANTED,
             self._scene.pids(self.up, self.name),
             self.books(sku),
+            connections=SHOPPERS,
             rate_guess=2_000.0 if self.name == "classic" else 25_000.0,
         )
 
