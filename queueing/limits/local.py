@@ -65,7 +65,10 @@ class LocalShare:
     def _view(self, bucket: str, policy: LimitPolicy, cost: int, processes: int, now_us: int) -> "_View":
         interval, capacity = rules.share_of(policy.burst, policy.interval, processes)
         tat, _ = self._buckets.get(bucket, (0, 1))
-        used = rules.ahead_at(tat, now_us * policy.denominator, capacity)
+        now = now_us * policy.denominator
+        used = rules.ahead_at(tat, now, capacity)
+        if tat - now > used > 0:  # the clock was set back; it would owe the same again at the next request
+            self._buckets[bucket] = (now + used, policy.denominator)
         after = used + cost * interval
         # What costs more than a whole part is refused until Redis is back, or the parts would not add up.
         return _View(policy, used, after, after <= capacity)

@@ -32,7 +32,8 @@ class LimitPolicy:
     """`quota` units per `window_us`, at most `burst` at once (the quota, where it is not said).
 
     `shadow`: watches and counts and never refuses. `shared`: its quota belongs to all callers together (a sale, an item,
-    a route), so that nobody oversteps it alone and its numbers are told to nobody.
+    a route), so that nobody oversteps it alone and its numbers are told to nobody. Within a scope a name belongs to one
+    rate: of two with one name the smaller would forgive what the larger is owed.
     Raises `ValueError` for what is no rate between one a day and a million a second.
     """
 

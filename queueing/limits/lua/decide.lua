@@ -13,7 +13,7 @@
 -- OUTCOMES MessagePack, flat: now in µs, then two a check: ahead (µs until the bucket is full, after this request),
 -- rest of it
 --   fits      ahead is 0 or more: this policy lets the request pass
---   violated  -1 - ahead: it does not; if it is more than a watcher, no bucket of the request was written
+--   violated  -1 - ahead: it does not; if it is more than a watcher, nothing was taken from any bucket of the request
 local plan = cmsgpack.unpack(ARGV[1])
 local shapes, wishes = plan[1], plan[2]
 local time = redis.call('TIME')
@@ -40,9 +40,10 @@ while wishes[at] do
     local key, s = wishes[here], wishes[here + 1]
     local cap, cap_rest, base = shapes[s + 2], shapes[s + 3], shapes[s + 4]
     local a, b = whole[key], rest[key]
-    -- A bucket owes at most its capacity, whatever a changed policy or a clock that was set back left behind.
+    -- A bucket owes at most its capacity, whatever a changed policy or a clock that was set back left behind; and it is
+    -- written so, or it would owe the same again at the next request.
     if b >= base then b = base - 1 end
-    if a > cap or (a == cap and b > cap_rest) then a, b = cap, cap_rest end
+    if a > cap or (a == cap and b > cap_rest) then a, b, touched[key] = cap, cap_rest, mode ~= 2 or touched[key] end
     w[n], r[n] = a + shapes[s], b + shapes[s + 1]
     if r[n] >= base then w[n], r[n] = w[n] + 1, r[n] - base end
     fits[n] = w[n] < cap or (w[n] == cap and r[n] <= cap_rest)

@@ -89,6 +89,21 @@ async def test_the_local_part_fills_at_its_part_of_the_rate(
     assert passed == 20
 
 
+async def test_a_local_clock_set_back_by_a_day_costs_one_filling_time(
+    make_fleet: Callable[..., Fleet], server: Server, scope: str
+) -> None:
+    policy = [Check(LimitPolicy("user", 3, 3 * SECOND_US), "a")]
+    fleet = make_fleet(1)
+    await fleet.start()
+    await server.stop()
+    await fleet.until_away()
+    assert await fleet.take_all(policy, scope) == 3
+    fleet.clock.step(-86_400)
+    assert await fleet.take_all(policy, scope) == 0
+    fleet.clock.step(3)
+    assert await fleet.take_all(policy, scope) == 3
+
+
 async def test_alone_it_is_still_all_or_nothing_with_peek_and_refund(
     make_fleet: Callable[..., Fleet], server: Server, scope: str
 ) -> None:
