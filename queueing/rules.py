@@ -111,10 +111,19 @@ def prequeue_start(opens_at: datetime, prequeue_seconds: int) -> datetime:
 
 
 def gaps_after_loss(gaps: Sequence[Sequence[int]], issued: int, start: int, frontier: int) -> list[list[int]]:
-    """The gaps of a room that goes on at `start` after a loss, when `issued` is the last that was known."""
+    """The gaps of a room that goes on at `start` after a loss, when `issued` is the last that was known.
+
+    A loss in which nobody was given a position since the one before widens that gap: a Redis that refuses to be loaded
+    is one gap, however often it was tried.
+    """
     ahead = [list(gap) for gap in gaps if gap[1] > frontier]
-    lost = [[issued, start]] if start > issued else []
-    return (ahead + lost)[-GAPS_MAX:]
+    if start <= issued:
+        return ahead[-GAPS_MAX:]
+    if ahead and issued <= ahead[-1][1]:
+        ahead[-1] = [min(issued, ahead[-1][0]), max(start, ahead[-1][1])]
+    else:
+        ahead.append([issued, start])
+    return ahead[-GAPS_MAX:]
 
 
 def parse_gaps(text: str) -> tuple[tuple[int, int], ...]:

@@ -34,6 +34,10 @@ log = structlog.get_logger()
 # says nothing about this payout: it stays unknown and is asked for until somebody has mended that.
 _REQUEST_REFUSED: Final = frozenset({400, 413, 422})
 
+# Whatever the provider says is kept apart from our own reasons, on which others act.
+_PROVIDER_REASON: Final = "provider_"
+_REASON_LENGTH_MAX: Final = 200  # a code, not a letter
+
 PayOutcome = Literal["paid", "declined", "blocked", "unknown", "busy", "ended"]
 
 
@@ -132,7 +136,7 @@ class Payouts:
         if not rules.is_final(attempt.number, answer):
             rows.try_later(payout, attempt.number)
             return "declined"
-        return await self._blocked(session, payout, grant, answer.reason or "declined")
+        return await self._blocked(session, payout, grant, _provider_reason(answer))
 
     async def _paid(self, session: WriteSession, payout: Payout, grant: Grant) -> PayOutcome:
         rows.end(payout, grant, "paid")
@@ -146,6 +150,10 @@ class Payouts:
         await ledger.post(session, [_movement(grant, "returned")])
         log.warning("payout_blocked", payout_id=str(payout.payout_id), reason=reason)
         return "blocked"
+
+
+def _provider_reason(answer: rules.Answer) -> str:
+    return f"{_PROVIDER_REASON}{answer.reason or 'declined'}"[:_REASON_LENGTH_MAX]
 
 
 def _movement(grant: Grant, reason: Literal["paid", "returned"]) -> ledger.Movement:

@@ -8,7 +8,7 @@ from kit.ids import new_id
 from kit.postgres import WriteSession
 from rewards.ledger import Movement, account_id, lock_balances, post
 from rewards.models import Grant, Payout, Rule
-from rewards.rules import BUDGET_SPENT
+from rewards.rules import BUDGET_SPENT, OWNER_OPERATIONS
 
 RESUMED_MAX = 5_000  # one transaction's worth; the rest resumes when the rule is applied again
 
@@ -43,7 +43,7 @@ async def resume_blocked(session: WriteSession, rule: Rule) -> int:
     waiting = (
         select(Grant.grant_id)
         .where(Grant.sale_id == rule.sale_id, Grant.rule_id == rule.rule_id)
-        .where(Grant.state == "blocked", Grant.reason == BUDGET_SPENT)
+        .where(Grant.state == "blocked", Grant.reason == BUDGET_SPENT, Grant.owner == OWNER_OPERATIONS)
         .order_by(Grant.grant_id)
         .limit(min(left, RESUMED_MAX))
     )

@@ -116,6 +116,18 @@ def test_gaps_are_remembered_until_the_frontier_has_leapt_them() -> None:
     assert len(gaps_after_loss(many, 200, 300, 0)) == GAPS_MAX
 
 
+def test_losses_without_a_position_given_in_between_are_one_gap() -> None:
+    """A Redis that refuses every load: each try goes on one lease further, and the whole of it stays to be leapt."""
+    gaps: list[list[int]] = []
+    issued, start = 1_000, 101_000
+    for _ in range(2 * GAPS_MAX):
+        gaps = gaps_after_loss(gaps, issued, start, 500)
+        issued, start = start, start + 100_000
+    assert gaps == [[1_000, issued]]
+    assert gaps_after_loss([[10, 100], [150, 250]], 240, 300, 5) == [[10, 100], [150, 300]]
+    assert gaps_after_loss([[10, 100]], 101, 300, 5) == [[10, 100], [101, 300]]
+
+
 def test_gaps_are_read_as_they_are_written() -> None:
     assert parse_gaps("") == ()
     assert parse_gaps("10:100,150:250") == ((10, 100), (150, 250))
