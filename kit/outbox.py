@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    not_,
     or_,
     select,
     text,
@@ -33,9 +34,12 @@ from kit.postgres import ReadSession, WriteSession
 # Each delivery without effect doubles the time to the next, up to sixteen times the first: a worker that is away for
 # hours loses nothing and finds no storm, and an event that fails by itself costs one message every few minutes.
 REDELIVERY_FACTOR_MAX: Final = 16
-# From so many deliveries on (over half an hour) an event counts as stuck: it is still sent, it no longer holds up those
-# behind it, and people are told (runbook: outbox).
+# From so many deliveries on (over half an hour) an event counts as stuck: it is still sent, people are told (runbook:
+# outbox), and it holds nobody up any longer once it is clear that workers live and it fails by itself.
 STUCK_DELIVERIES: Final = 12
+# From so many on (over six hours) it holds nobody up in any case: when those behind it are the last of all, nothing
+# would ever show that workers live.
+HOLDING_DELIVERIES_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +133,24 @@ class Outbox:
         return None if row is None else OutboxEvent(*row)
 
     async def count_open_before(self, session: ReadSession, event_id: UUID, *, field: str, value: str) -> int:
-        """How many events about the same thing came before `event_id` and are not done; stuck ones do not count.
+        """How many events about the same thing came before `event_id` and are not done.
 
-        "Before" is the order in which events were written, of those that are committed.
+        "Before" is the order in which events were written, of those that are committed. A stuck one does not count if
+        an event behind `event_id` was done since it was last sent: workers live, and it fails by itself. While no
+        worker lives deliveries grow as well, and that must not cost anybody the place.
         """
         rows = self.table.c
         own = select(rows.sequence).where(rows.event_id == event_id).scalar_subquery()
+        later = self.table.alias().c
+        # One look for all the events in front, and only if one of them is stuck.
+        last_done = select(func.max(later.done_at)).where(later.sequence > own).scalar_subquery()
+        fails_by_itself = (rows.deliveries >= STUCK_DELIVERIES) & (
+            (rows.deliveries >= HOLDING_DELIVERIES_MAX)
+            | (func.coalesce(last_done, text("'-infinity'")) > rows.relayed_at)
+        )
         count = await session.scalar(
             select(func.count())
-            .where(rows.done_at.is_(None), rows.deliveries < STUCK_DELIVERIES, rows.sequence < own)
+            .where(rows.done_at.is_(None), rows.sequence < own, not_(fails_by_itself))
             .where(rows.payload[field].astext == value)
         )
         return count or 0

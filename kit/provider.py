@@ -4,6 +4,7 @@ A call whose answer did not come has an unknown outcome: the caller asks later w
 Nothing is retried here; whoever owns the row knows whether and when.
 """
 
+import asyncio
 import base64
 import binascii
 import time
@@ -44,7 +45,7 @@ class ProviderSettings(BaseSettings):
     url: str = ""
     api_key: str = ""
     webhook_secret: str = ""
-    # Answers take well under a second; what takes longer is asked for later.
+    # Answers take well under a second; what takes longer, from connecting to the last byte, is asked for later.
     request_seconds: float = Field(default=3.0, gt=0, le=30)
 
 
@@ -188,6 +189,8 @@ class ProviderClient:
         if not (settings.api_key.isascii() and settings.api_key.isprintable() and settings.api_key):
             raise StartRefused("Set PROVIDER_API_KEY to the key the provider gave you.")
         self.breaker = Breaker()
+        # httpx counts from byte to byte; an answer that drips would hold its caller for ever.
+        self._call_seconds_max = CONNECT_SECONDS_MAX + settings.request_seconds
         try:
             self._http = _connect(settings)
         except httpx.InvalidURL as error:
@@ -208,8 +211,9 @@ class ProviderClient:
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         self.breaker.admit()
         try:
-            response = await self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(self._call_seconds_max):
+                response = await self._http.request(method, path, **options)
+        except (httpx.HTTPError, TimeoutError) as error:
             self.breaker.unanswered()
             raise ProviderUnknown(type(error).__name__) from error
         self.breaker.answered()

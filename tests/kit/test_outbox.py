@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import MetaData, func, select, text, update
 
-from kit.outbox import STUCK_DELIVERIES, Outbox, outbox_table
+from kit.outbox import HOLDING_DELIVERIES_MAX, STUCK_DELIVERIES, Outbox, outbox_table
 from kit.postgres import Postgres
 
 KIND = "something_happened"
@@ -142,6 +142,61 @@ async def test_an_event_that_never_has_its_effect_is_sent_ever_more_rarely_and_n
             update(outbox.table).values(relayed_at=func.now() - text("interval '241 seconds'"))
         )
     assert set(await taken(postgres, outbox, redeliver_after_seconds=15)) == set(ids)
+
+
+async def _sent(postgres: Postgres, outbox: Outbox, event_id: UUID, deliveries: int) -> None:
+    async with postgres.unit_of_work() as session:
+        await session.execute(
+            update(outbox.table)
+            .where(outbox.table.c.event_id == event_id)
+            .values(deliveries=deliveries, relayed_at=func.now())
+        )
+
+
+async def _about_one_thing(postgres: Postgres, outbox: Outbox) -> list[UUID]:
+    async with postgres.unit_of_work() as session:
+        return [await outbox.write(session, KIND, {"thing": thing}) for thing in ("a", "b", "a", "b")]
+
+
+async def _done(postgres: Postgres, outbox: Outbox, event_id: UUID) -> None:
+    async with postgres.unit_of_work() as session:
+        await outbox.mark_done(session, event_id)
+
+
+async def _before(postgres: Postgres, outbox: Outbox, event_id: UUID) -> int:
+    async with postgres.read() as session:
+        return await outbox.count_open_before(session, event_id, field="thing", value="a")
+
+
+async def test_an_event_that_was_sent_in_vain_while_no_worker_lived_keeps_its_place(
+    postgres: Postgres, outbox: Outbox
+) -> None:
+    """After an outage of half an hour the first is stuck; what was done before it was last sent, or stood in front of
+    who asks, says nothing about it."""
+    first, other, second, last = await _about_one_thing(postgres, outbox)
+    await _done(postgres, outbox, last)
+    await _sent(postgres, outbox, first, STUCK_DELIVERIES)
+    assert await _before(postgres, outbox, second) == 1
+    await _done(postgres, outbox, other)
+    assert await _before(postgres, outbox, second) == 1
+
+
+async def test_a_stuck_event_that_fails_by_itself_stands_aside(postgres: Postgres, outbox: Outbox) -> None:
+    first, _, second, last = await _about_one_thing(postgres, outbox)
+    await _sent(postgres, outbox, first, STUCK_DELIVERIES - 1)
+    await _done(postgres, outbox, last)
+    assert await _before(postgres, outbox, second) == 1
+    await _sent(postgres, outbox, first, STUCK_DELIVERIES)
+    await _done(postgres, outbox, last)
+    assert await _before(postgres, outbox, second) == 0
+
+
+async def test_the_last_of_all_do_not_wait_for_ever(postgres: Postgres, outbox: Outbox) -> None:
+    first, _, second, _ = await _about_one_thing(postgres, outbox)
+    await _sent(postgres, outbox, first, HOLDING_DELIVERIES_MAX - 1)
+    assert await _before(postgres, outbox, second) == 1
+    await _sent(postgres, outbox, first, HOLDING_DELIVERIES_MAX)
+    assert await _before(postgres, outbox, second) == 0
 
 
 async def test_a_stuck_event_is_counted(postgres: Postgres, outbox: Outbox) -> None:

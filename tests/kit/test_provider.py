@@ -1,5 +1,6 @@
 """The provider's client never guesses an outcome; a webhook is believed only when its signature and age are proven."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -201,6 +202,28 @@ async def test_a_no_names_its_reason_and_not_found_is_none_only_when_asked() -> 
     assert await missing.get("/payouts/k") is None
     with pytest.raises(ProviderRefused, match="status_404"):
         await missing.post("/payouts", {}, idempotency_key="k")
+
+
+async def test_an_answer_that_drips_is_unknown_and_counts_as_a_silence() -> None:
+    """Each byte comes within the time a read may take; the whole never ends."""
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await asyncio.sleep(0.02)
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = ProviderClient(
+            ProviderSettings(url=f"http://127.0.0.1:{port}", api_key="key", request_seconds=0.2)
+        )
+        async with asyncio.timeout(20):
+            with pytest.raises(ProviderUnknown, match="TimeoutError"):
+                await client.get("/payouts/k")
+        assert client.breaker._failures == 1
+        await client.close()
 
 
 async def test_after_five_silences_the_provider_is_left_alone_until_a_probe_is_due() -> None:
