@@ -7,7 +7,7 @@ last event, so ending one early loses nothing.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -46,24 +46,23 @@ class LiveRoom:
         for bell in self._bells:
             bell.set()
 
-    async def open(self, user_id: str, last_event_id: str | None) -> AsyncIterator[bytes]:
+    async def open(self, user_id: str, last_event_id: str | None) -> AsyncGenerator[bytes, None]:
         """The stream of a user. Raises `TooManyStreams`, `Unavailable` before anything is written."""
-        self._admit(user_id)
-        rows = await self._read(user_id)
-        return self._stream(user_id, read_cursor(last_event_id), rows)
-
-    def _admit(self, user_id: str) -> None:
-        full = self._streams.total() >= self._settings.live_streams_max
-        if full or self._streams[user_id] >= self._settings.live_streams_per_user_max:
-            raise TooManyStreams(retry_after_seconds=10)
+        stream = self._stream(user_id, read_cursor(last_event_id))
+        # Its first step takes the slot before it waits for anything, so that a crowd that opens at once is counted;
+        # and a stream that has begun gives its slot back even when nobody ever reads it.
+        await anext(stream)
+        return stream
 
     async def _read(self, user_id: str) -> Rows:
         async with self._reads, self._postgres.read() as session:
             return await list_reservations(session, user_id), await list_rewards(session, user_id)
 
-    async def _stream(self, user_id: str, told: set[str] | None, rows: Rows) -> AsyncIterator[bytes]:
+    async def _stream(self, user_id: str, told: set[str] | None) -> AsyncGenerator[bytes, None]:
         ends = time.monotonic() + self._settings.live_seconds_max
-        with self._counted(user_id):
+        with self._admitted(user_id):
+            rows = await self._read(user_id)
+            yield b""  # opened: `open` takes this one
             async with self._doorbells.listen(user_id) as bell:
                 self._bells.add(bell)
                 try:
@@ -90,7 +89,10 @@ class LiveRoom:
             return before  # the next poll finds what happened meanwhile
 
     @contextmanager
-    def _counted(self, user_id: str) -> Iterator[None]:
+    def _admitted(self, user_id: str) -> Iterator[None]:
+        full = self._streams.total() >= self._settings.live_streams_max
+        if full or self._streams[user_id] >= self._settings.live_streams_per_user_max:
+            raise TooManyStreams(retry_after_seconds=10)
         self._streams[user_id] += 1
         metrics.LIVE_STREAMS.inc()
         try:

@@ -27,6 +27,7 @@ from rewards.payouts import Payouts
 
 log = structlog.get_logger()
 
+CANCEL_AGAIN_SECONDS: Final = 1.0  # a view lets go within milliseconds
 RESTART_SECONDS: Final = 1.0  # a view that failed is read again at its usual pace
 
 
@@ -88,9 +89,11 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         if parts.limiting is not None:
             await parts.limiting.limits.stop()
         await parts.reservations.stop()
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        # More than once: a library may take a cancellation that meets its own time-out for that time-out.
+        while left := [loop for loop in loops if not loop.done()]:
+            for loop in left:
+                loop.cancel()
+            await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
 
 
 async def _keep(name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,7 @@
 """A shopper's own state and its live notices, told once each, over a real socket where the stream matters."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,8 +10,10 @@ import httpx
 import msgspec
 import pytest
 
+from gateway.errors import TooManyStreams
 from gateway.settings import GatewaySettings
 from kit.doorbell import ring_user
+from kit.errors import Unavailable
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
 from tests.gateway.scene import Scene, assert_problem, opened_scene
@@ -117,6 +120,43 @@ async def test_one_user_may_have_so_many_streams_and_no_more(
         refused = await scene.http.get("/v1/me/events", headers=scene.signed_in("ann"))
         assert_problem(refused, 429, "too_many_streams")
         assert int(refused.headers["Retry-After"]) >= 1
+
+
+async def test_a_crowd_that_opens_at_once_gets_as_many_streams_as_one_after_the_other(
+    postgres: Postgres, redis_roles: RedisRoles, sale_id: str
+) -> None:
+    async with opened_scene(postgres, redis_roles, sale_id, live_streams_per_user_max=2) as scene:
+        live = scene.parts.live
+        answers = await asyncio.gather(*(live.open("ann", None) for _ in range(50)), return_exceptions=True)
+        streams = [one for one in answers if not isinstance(one, BaseException)]
+        assert len(streams) == live._streams.total() == 2
+        assert [type(one) for one in answers if isinstance(one, BaseException)] == [TooManyStreams] * 48
+        await anext(streams[0])
+        for stream in streams:  # one that was read and one that never was
+            await stream.aclose()
+        assert live._streams.total() == 0
+
+
+async def test_a_stream_that_fails_or_is_forgotten_before_it_is_read_gives_its_place_back(
+    postgres: Postgres, redis_roles: RedisRoles, sale_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened_scene(postgres, redis_roles, sale_id) as scene:
+        live = scene.parts.live
+        forgotten = await live.open("ann", None)
+        assert live._streams.total() == 1
+        del forgotten
+        async with asyncio.timeout(WAIT_SECONDS):
+            while live._streams.total():
+                gc.collect()
+                await asyncio.sleep(0)
+
+        async def away(_: str) -> None:
+            raise Unavailable("postgres")
+
+        monkeypatch.setattr(live, "_read", away)
+        with pytest.raises(Unavailable):
+            await live.open("ann", None)
+        assert live._streams.total() == 0
 
 
 async def test_a_stream_ends_by_itself_and_when_the_process_drains(
