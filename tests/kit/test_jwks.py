@@ -17,7 +17,7 @@ from kit.clock import SystemClock
 from kit.identity import Identities, Identity, IdentitySettings
 from kit.jwks import DOCUMENT_BYTES_MAX, KEYS_MAX, Jwks, JwksRefused, usable_keys
 from kit.signing import TokenRefused
-from tests.kit.test_identity import ISSUER, document, encoded, public_jwk
+from tests.kit.test_identity_issuers import ISSUER, document, encoded, public_jwk
 
 
 @dataclass
