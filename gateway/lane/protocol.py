@@ -75,7 +75,10 @@ class LaneProtocol(OrderedProtocol):
     def _serve_again(self) -> None:
         """A poll repeats the last request of its connection byte for byte, and then its parsing would find the same."""
         self.since = self.receipts.now
-        self._answer(self._served)
+        try:
+            self._answer(self._served)
+        except Exception as error:  # noqa: BLE001 - as in the parser, which catches whatever its callbacks raise
+            self._fault(error)
         if self.out:
             self.write()
 
