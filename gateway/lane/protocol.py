@@ -10,7 +10,7 @@ tested). Whatever is not plain (other addresses and methods, `Expect`, chunked b
 decode) is given to the superclass, which makes an ASGI request of it.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httptools
 import structlog
@@ -23,12 +23,16 @@ from kit.web.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
 from kit.web.protocol import HeadTooLarge
 from kit.web.receipt import WAIT_SAMPLES, Stage
 
+if TYPE_CHECKING:
+    from gateway.lane.routes import Route
+
 log = structlog.get_logger()
 
 # What makes a request unusual: it is the app's, whatever its address.
 _UNUSUAL: Final = frozenset({b"expect", b"transfer-encoding", b"upgrade"})
 
 _LENGTH_DIGITS_MAX: Final = 5
+REPEAT_BYTES_MAX: Final = 1024  # kept a connection; a poll is half of it
 _RESTING, _HEAD, _BODY = Stage.RESTING, Stage.HEAD, Stage.BODY
 
 
@@ -37,10 +41,17 @@ class LaneProtocol(OrderedProtocol):
 
     fields: dict[bytes, bytes]
     method = body = b""
+    _again: bytes | None = None  # the last read, where it was one whole request of the lane
+    _repeatable = False
+    _served: "Route"
 
     def data_received(self, data: bytes) -> None:
         if self.deaf:
             return
+        if data == self._again and not self.lane.draining:
+            self._serve_again()
+            return
+        resting = self.stage == _RESTING
         self._chunk_bytes = size = len(data)
         self._later_bytes += size
         try:
@@ -53,10 +64,23 @@ class LaneProtocol(OrderedProtocol):
             self.end_with("bad_request")
         if self.out:
             self.write()
-        if self.stage != _RESTING:
+        if self.stage == _RESTING:
+            self._again = data if resting and self._repeatable and _is_one(data) else None
+        else:
+            self._again = None
             self.receipts.receiving.add(self)
             if self.stage == _HEAD and self._later_bytes > self.receipts.bounds.head_bytes_max:
                 self.end_with("headers_too_large")
+
+    def _serve_again(self) -> None:
+        """A poll repeats the last request of its connection byte for byte, and then its parsing would find the same."""
+        self.since = self.receipts.now
+        try:
+            self._answer(self._served)
+        except Exception as error:  # noqa: BLE001 - as in the parser, which catches whatever its callbacks raise
+            self._fault(error)
+        if self.out:
+            self.write()
 
     def _fault(self, cause: BaseException | None) -> None:
         """One of the methods below has raised: the request's fault where it is known to be, else ours."""
@@ -120,15 +144,27 @@ class LaneProtocol(OrderedProtocol):
         self.stage = _RESTING
         route, self.route = self.route, None
         if route is not None:
-            answer = route.serve(self)
-            if type(answer) is bytes and not (self.owed or self.last or self.spoken):
-                self.out.append(answer)
-            elif answer is not None:
-                self.owe(answer if isinstance(answer, Turn) else Turn(answer))
-            else:  # the body is not what the route takes: the app says what is wrong with it
-                self.pass_on()
-                super().on_body(self.body)
-                super().on_message_complete()
+            self._repeatable = not self.last
+            self._served = route
+            self._answer(route)
         elif not self.deaf:
+            self._repeatable = False
             super().on_message_complete()
         self.deaf = self.deaf or self.last
+
+    def _answer(self, route: "Route") -> None:
+        answer = route.serve(self)
+        if type(answer) is bytes and not (self.owed or self.last or self.spoken):
+            self.out.append(answer)
+        elif answer is not None:
+            self.owe(answer if isinstance(answer, Turn) else Turn(answer))
+        else:  # the body is not what the route takes: the app says what is wrong with it
+            self._repeatable = False
+            self.pass_on()
+            super().on_body(self.body)
+            super().on_message_complete()
+
+
+def _is_one(data: bytes) -> bool:
+    """Whether a read that began and ended between requests was one request: it has one head."""
+    return len(data) <= REPEAT_BYTES_MAX and data.count(b"\r\n\r\n") == 1

@@ -2,12 +2,13 @@
 
 import gc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import uvloop
 
+from loadtests.bench.client.lines import Tally
 from loadtests.bench.client.opened import Arrivals, Opened, arrive
 from loadtests.bench.cores import Meter, Usage
 from loadtests.bench.runs import Runner
@@ -18,6 +19,9 @@ ANSWERED_SHARE: Final = 0.99
 STEPS: Final = 6  # to within two per cent of the saturated rate
 STEP_SECONDS: Final = 2.0
 CONNECTIONS: Final = 512
+SETTLE_RATE: Final = 2000.0  # a second, far below any knee
+SETTLE_SECONDS_MAX: Final = 60.0
+SETTLE_CONNECTIONS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +116,10 @@ def offer(
     )
     gc.collect()
     return opened, meter.usage()
+
+
+def settle(subject: Subject, undecided: Sequence[bytes]) -> Tally:
+    """Asks again, at leisure, for everybody whose last answer was a 503, until each has another one."""
+    arrivals = Arrivals(subject.ports, SETTLE_CONNECTIONS, SETTLE_RATE, SETTLE_SECONDS_MAX)
+    asked = arrive(arrivals, iter(undecided), good=subject.good, keep_granted=True, again=True)
+    return uvloop.run(asked).tally

@@ -74,6 +74,24 @@ class _Told(msgspec.Struct):
     reservation_id: UUID
 
 
+def united(first: Tally, then: Tally) -> Tally:
+    """A run and the asking again of everybody whom it left in doubt: each grant once, and no doubt about a refusal."""
+    both = Tally(keep_granted=True)
+    for tally in (first, then):
+        for status, count in tally.counts.items():
+            both.counts[status] += count
+        both.samples.update(tally.samples)
+        both.bodies += tally.bodies
+        both.lost += tally.lost
+        both.broken = both.broken or tally.broken
+    by_id = dict(zip(told_ids(both), both.bodies, strict=True))
+    both.bodies = list(by_id.values())
+    both.counts[GRANTED] = len(by_id)
+    for status in SHED:
+        both.counts[status] = then.counts.get(status, 0)
+    return both
+
+
 _told: Final = msgspec.json.Decoder(_Told)
 
 
@@ -83,12 +101,16 @@ def told_ids(tally: Tally) -> list[UUID]:
 
 
 def count_complaint(*, before: int, after: int, total: int, tally: Tally, distinct: int) -> str | None:
-    """Units sold must be units granted, and never more than there are; an answer that was lost may be either."""
+    """Units sold must be units granted, and never more than there are.
+
+    An answer that was lost may stand for either, and so may a 503: it tells the shopper to ask again with the same key.
+    """
     granted, sold = tally.counts.get(GRANTED, 0), after - before
+    doubtful = tally.lost + sum(tally.counts.get(status, 0) for status in SHED)
     if distinct != granted:
         return f"{granted} were granted under {distinct} ids"
-    if not granted <= sold <= granted + tally.lost:
-        return f"{granted} were granted and {tally.lost} answers lost, but {sold} units sold"
+    if not granted <= sold <= granted + doubtful:
+        return f"{granted} were granted and {doubtful} may or may not have been, but {sold} units sold"
     if after > total:
         return f"oversold: {after} of {total}"
     return None

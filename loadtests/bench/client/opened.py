@@ -50,6 +50,7 @@ class Opened:
     latencies: list[float]
     good: int
     reopened: int
+    undecided: list[bytes]  # who was refused last and may ask again: what became of them is not known yet
     by_second: list[int] = field(default_factory=list)
 
     @property
@@ -98,7 +99,7 @@ class _Traffic:
     ) -> None:
         self._planned, self._requests, self.good_statuses = planned, requests, good_statuses
         self._again = again
-        self._refused: deque[bytes] = deque()
+        self.refused: deque[bytes] = deque()
         self.free: deque[_Caller] = deque()
         self.next = 0
         self.began = 0.0
@@ -121,7 +122,7 @@ class _Traffic:
             caller = self.free.popleft()
             if caller.transport is None:
                 continue
-            request = self._refused.popleft() if self._refused else next(self._requests, None)
+            request = self.refused.popleft() if self.refused else next(self._requests, None)
             if request is None:
                 self.is_open = False
                 return
@@ -137,7 +138,7 @@ class _Traffic:
                 self.by_second.append(0)
             self.by_second[second] += 1
         elif self._again:
-            self._refused.append(caller.request)
+            self.refused.append(caller.request)
         self.free.append(caller)
         if self.is_open:
             self.tick()
@@ -186,6 +187,7 @@ async def arrive(
         latencies=traffic.latencies,
         good=len(traffic.latencies),
         reopened=traffic.lost_lines,
+        undecided=list(traffic.refused),
         by_second=traffic.by_second,
     )
 

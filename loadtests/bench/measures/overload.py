@@ -1,6 +1,7 @@
 """Five times the knee for a minute, and half a minute after it: the surplus should cost the surplus, not the sale.
 
-Who is refused comes back with the same key, as an app does. Goodput is counted by the second of its answer; what the
+Who is refused comes back with the same key, as an app does, and at the end everybody whose last answer was a 503 asks once
+more at leisure: then what was granted is exactly what was sold. Goodput is counted by the second of its answer; what the
 client could not send is counted too, for five times a knee is more than one core can always ask.
 """
 
@@ -8,13 +9,13 @@ from typing import Any, Final
 
 from loadtests.bench.client.opened import Opened
 from loadtests.bench.cores import Usage
-from loadtests.bench.knees import offer
+from loadtests.bench.knees import offer, settle
 from loadtests.bench.measures.arrivals import knee_of
 from loadtests.bench.measures.reserving import Shop
 from loadtests.bench.rows import Goal, Row, missing_row
 from loadtests.bench.runs import Runner, told_limit
 from loadtests.bench.scene import Scene
-from loadtests.bench.subjects import Subject
+from loadtests.bench.subjects import Subject, united
 
 TIMES: Final = 5.0
 SECONDS: Final = 60.0
@@ -71,7 +72,9 @@ class Overload:
         )
 
     def _complaint(self, opened: Opened) -> str:
-        complaint = self._subject.complaint(opened.tally)
+        self._runner.show(f"{self._subject.title}: asking again for {len(opened.undecided):,} in doubt")
+        whole = united(opened.tally, settle(self._subject, opened.undecided))
+        complaint = self._subject.complaint(whole)
         if complaint is not None:
             self._runner.refused.append(f"{self._subject.title}, overload: {complaint}")
         return complaint or ""

@@ -91,6 +91,52 @@ async def test_a_request_may_come_byte_by_byte(served: Served, line: Line) -> No
         assert (await line.answer()).status in {200, 201}
 
 
+async def test_a_repeated_poll_is_answered_as_of_now_and_never_in_place_of_another_request(
+    served: Served, line: Line
+) -> None:
+    """A connection that says the same again is not parsed again; everything else about it is done anew."""
+    line.send(queue(served))
+    etag = str((await line.answer()).field("etag"))
+    poll = queue(served, If_None_Match=etag)
+    for _ in range(3):
+        line.send(poll)
+        assert (await line.answer()).status == 304
+    await served.scene.ticket("ann")
+    await served.scene.let_in()
+    await asyncio.sleep(0.5)
+    line.send(poll)
+    assert (await line.answer()).status == 200, "the document has changed"
+    for text, status in ((sale(served), 200), (poll, 200), (poll + poll, 200), (poll, 200), (poll[:30], 0)):
+        line.send(text)
+        for _ in range(text.count(b"\r\n\r\n")):
+            assert (await line.answer()).status == status
+    line.send(poll[30:])
+    assert (await line.answer()).status == 200
+    head = request(
+        "POST", f"{served.path}/admissions", {"Content-Length": str(len(poll)), "Content-Type": "x/y"}
+    )
+    line.send(poll)
+    assert (await line.answer()).status == 200
+    line.send(head)
+    await line.writer.drain()
+    await asyncio.sleep(0.05)
+    line.send(poll)
+    assert (await line.answer()).code == "unsupported_content_type", "inside a body it is no poll"
+    token = served.scene.signed_in("ben")
+    again = request("POST", f"{served.path}/tickets", token, b"")
+    for status in (201, 200, 200):
+        line.send(again)
+        assert (await line.answer()).status == status
+    bad = request("POST", f"{served.path}/admissions", token, {"ticket": 1})
+    for _ in range(3):
+        line.send(bad)
+        assert (await line.answer()).code == "invalid_request"
+    served.lane.drain()
+    line.send(again)
+    assert (await line.answer()).field("connection") == "close"
+    assert await line.ended()
+
+
 async def test_a_head_request_gets_the_head_alone(served: Served, line: Line) -> None:
     line.send(request("HEAD", f"{served.path}/queue") + queue(served))
     head, whole = await line.answer(to_head=True), await line.answer()

@@ -99,7 +99,7 @@ async def test_a_permit_comes_back_however_the_request_ends(limited: Both) -> No
     async with limited.lane.line() as line:
         line.send(reserve(limited))
         assert (await line.answer()).status == 201
-    assert gate.in_flight == 0
+    await eventually(lambda: gate.in_flight == 0)
 
 
 async def test_who_waits_too_long_is_told_that_it_may_be_done(

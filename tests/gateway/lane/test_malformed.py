@@ -115,7 +115,14 @@ async def test_what_fails_in_the_lane_is_our_fault_and_says_so(
         raise ZeroDivisionError
 
     route = served.lane.routes[f"{served.path}/queue".encode()]
-    monkeypatch.setattr(route, "serve", fail)
+    async with served.line() as line:
+        poll = request("GET", f"{served.path}/queue")
+        for _ in range(2):
+            line.send(poll)
+            assert (await line.answer()).status == 200
+        monkeypatch.setattr(route, "serve", fail)
+        line.send(poll)
+        assert (await line.answer()).code == "internal", "a repeat fails as the first would"
     async with served.line() as line:
         line.send(request("GET", served.path) + request("GET", f"{served.path}/queue"))
         assert (await line.answer()).status == 200

@@ -80,3 +80,16 @@ async def test_a_connection_that_is_closed_on_us_is_opened_again() -> None:
     assert run.tally.lost == 2
     assert run.good == run.sent - 2
     assert run.good > 10
+
+
+async def test_whose_last_answer_was_a_refusal_is_told_at_the_end_and_can_be_asked_again() -> None:
+    async with serving(lambda number: (0.0, BUSY if number < 30 else OK)) as port:
+        run = await arrive(
+            Arrivals([port], 2, rate=100, seconds=0.2), map(ask, itertools.count()), good=GOOD, again=True
+        )
+        again = await arrive(
+            Arrivals([port], 2, rate=500, seconds=2.0), iter(run.undecided), good=GOOD, again=True
+        )
+    assert run.undecided
+    assert again.good == len(run.undecided)
+    assert again.undecided == []

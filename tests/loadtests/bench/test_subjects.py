@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from loadtests.bench.client.lines import Tally
-from loadtests.bench.subjects import Subject, count_complaint, told_ids
+from loadtests.bench.subjects import Subject, count_complaint, told_ids, united
 
 
 def tally(ids: Iterable[UUID] = (), lost: int = 0, **counts: int) -> Tally:
@@ -83,3 +83,15 @@ def test_requests_are_made_for_as_long_as_the_run_takes() -> None:
 
     one = Subject("a", "a", [1], make, frozenset(), {}, rate_guess=100.0)
     assert len(list(one.requests(2.0))) == asked[0] == 300 + 256
+
+
+def test_a_refusal_that_may_have_sold_is_in_doubt_until_it_is_asked_again() -> None:
+    ids = [uuid4() for _ in range(3)]
+    run = tally(ids[:2], s201=2, s503=5)
+    assert count_complaint(before=0, after=3, total=9, tally=run, distinct=2) is None
+    settled = tally([ids[1], ids[2]], s201=2)
+    whole = united(run, settled)
+    assert sorted(told_ids(whole)) == sorted(ids)
+    assert whole.by_status()["503"] == 0
+    assert count_complaint(before=0, after=3, total=9, tally=whole, distinct=3) is None
+    assert count_complaint(before=0, after=4, total=9, tally=whole, distinct=3) is not None
