@@ -87,8 +87,8 @@ class _Caller(Line):
         self._traffic.hear(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
         self._traffic.lose(self)
+        super().connection_lost(exc)
 
 
 class _Traffic:
@@ -101,6 +101,7 @@ class _Traffic:
         self._again = again
         self.refused: deque[bytes] = deque()
         self.free: deque[_Caller] = deque()
+        self.under_way = 0
         self.next = 0
         self.began = 0.0
         self.ends = 0.0
@@ -124,12 +125,16 @@ class _Traffic:
                 continue
             request = self.refused.popleft() if self.refused else next(self._requests, None)
             if request is None:
-                self.is_open = False
+                self.free.append(caller)
+                # Who is under way may yet be refused and come back.
+                self.is_open = self._again and self.under_way > 0
                 return
             caller.call(request, self.began + planned[self.next])
+            self.under_way += 1
             self.next += 1
 
     def hear(self, caller: _Caller) -> None:
+        self.under_way -= 1
         if not caller.refused:
             now = time.perf_counter()
             self.latencies.append(now - caller.due)
@@ -143,8 +148,12 @@ class _Traffic:
         if self.is_open:
             self.tick()
 
-    def lose(self, _caller: _Caller) -> None:
+    def lose(self, caller: _Caller) -> None:
         self.lost_lines += 1
+        if caller.outstanding:
+            self.under_way -= 1
+            if self._again:
+                self.refused.append(caller.request)  # what became of it is not known; its key will tell
 
 
 async def arrive(

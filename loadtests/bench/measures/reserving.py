@@ -20,6 +20,7 @@ GRANTED: Final = frozenset({b"201"})
 SHOPPERS: Final = (
     512  # at once, each on a connection of their own: what a balancer has open to one process of many
 )
+FEW: Final = 64  # of (c), which does less the more wait for its row and its pool: here it does best
 NGINX: Final = "(b) nginx + Lua + Redis, not durable"
 RATIOS: Final = ("reserve_unwritten", "reserve_durable", "reserve_vs_classic")
 COST_ROWS: Final = {
@@ -107,7 +108,7 @@ class Shop:
             GRANTED,
             self._scene.pids(self.up, self.name),
             self.books(sku),
-            connections=SHOPPERS,
+            connections=FEW if self.name == "classic" else SHOPPERS,
             rate_guess=2_000.0 if self.name == "classic" else 25_000.0,
         )
 
