@@ -7,7 +7,8 @@ must be answered.
 
 import asyncio
 import time
-from typing import Any
+
+import pytest
 
 from tests.kit.web.callers import Told, ask_on_one_connection, ask_until_refused, ask_while_ready
 from tests.kit.web.running import GET, dialled, read_answer, rest_of, running
@@ -15,11 +16,11 @@ from tests.kit.web.running import GET, dialled, read_answer, rest_of, running
 DRAIN_SECONDS = 1.0
 
 
-async def end_under_load(**wish: Any) -> tuple[Told, int]:
+async def end_under_load() -> tuple[Told, int]:
     """What every kind of caller saw when a process left in the middle of it, and its exit code."""
     told = Told()
     slow = b"GET /slow?seconds=0.3 HTTP/1.1\r\nhost: tiny\r\n\r\n"
-    with running(drain_seconds=DRAIN_SECONDS, **wish) as server:
+    with running(drain_seconds=DRAIN_SECONDS) as server:
         asking = [
             *(asyncio.create_task(ask_until_refused(server, told, GET)) for _ in range(8)),
             *(asyncio.create_task(ask_on_one_connection(server, told, GET)) for _ in range(8)),
@@ -39,9 +40,19 @@ async def test_nobody_fails_when_the_process_leaves_under_load() -> None:
     assert told.answered > 100
 
 
-async def test_control_uvicorn_as_it_comes_fails_some_of_them() -> None:
-    told, _ = await end_under_load(as_uvicorn_comes=True)
-    assert told.failed
+async def test_control_uvicorn_as_it_comes_closes_its_port_while_its_probe_still_says_ready() -> None:
+    with running(as_uvicorn_comes=True) as server:
+        async with dialled(server) as (reader, writer):
+            writer.write(b"GET /slow?seconds=4 HTTP/1.1\r\nhost: tiny\r\n\r\n")
+            await asyncio.sleep(0.2)
+            server.terminate()
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                while True:
+                    async with dialled(server) as (next_reader, next_writer):
+                        next_writer.write(GET)
+                        await read_answer(next_reader)
+            assert server.probe("/readyz").status_code == 200
+            await rest_of(reader)
 
 
 async def test_the_probe_says_draining_while_the_port_still_listens() -> None:

@@ -61,10 +61,14 @@ async def main(wish: dict[str, Any]) -> None:
         probes = HealthServer(health, host="127.0.0.1", port=wish["health_port"])
         probes.start()
         if wish.get("as_uvicorn_comes"):
-            health.started.set()
             plain = uvicorn.Config(app(), http="httptools", log_level="critical", timeout_graceful_shutdown=8)
+            server = uvicorn.Server(plain)
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            while not server.started:  # noqa: ASYNC110 - it offers no event
+                await asyncio.sleep(0.01)
+            health.started.set()
             with suppress(KeyboardInterrupt):
-                await uvicorn.Server(plain).serve(sockets=[listener])
+                await serving
             return
         try:
             await serve(app(), door, listener, health, bounds=bounds)
