@@ -22,7 +22,6 @@ from kit.redis import RedisRoles
 from kit.settings import PostgresSettings, RedisSettings
 from ops.migrate import migrate
 
-
 # A busy machine is no failure: examples are judged by what they show, not by how long they take.
 settings.register_profile("floodgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("floodgate")
