@@ -210,10 +210,15 @@ async def test_an_answer_that_drips_is_unknown_and_counts_as_a_silence() -> None
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 10000\r\n\r\n")
-        while not writer.is_closing():
-            writer.write(b" ")
-            await asyncio.sleep(0.02)
+        try:
+            while not writer.is_closing():
+                writer.write(b" ")
+                await asyncio.sleep(0.02)
+        finally:
+            writer.transport.abort()
+            ended.set()
 
+    ended = asyncio.Event()
     async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         client = ProviderClient(
@@ -224,6 +229,9 @@ async def test_an_answer_that_drips_is_unknown_and_counts_as_a_silence() -> None
                 await client.get("/payouts/k")
         assert client.breaker._failures == 1
         await client.close()
+        async with asyncio.timeout(20):
+            await ended.wait()
+        await asyncio.sleep(0)  # the aborted connection tells the loop so in its next turn
 
 
 async def test_after_five_silences_the_provider_is_left_alone_until_a_probe_is_due() -> None:
