@@ -36,8 +36,8 @@ format: $(INSTALLED_DEV)  ## formats the code and mends what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench:  ## side-by-side performance (not here yet)
-	@echo "make bench needs the benchmark and its baselines (nginx + Lua + Redis, plain FastAPI), which are not written yet; make run prints each stage's p50, p99 and requests per second." >&2; exit 2
+bench: $(INSTALLED_DEV)  ## side-by-side performance, about 25 minutes (BENCH_ONLY=row,row BENCH_ROUNDS=5 BENCH_SECONDS=3): var/bench/report.md
+	@$(BIN)/python -m loadtests.bench
 
 faults:  ## the fault matrix (not here yet)
 	@echo "make faults needs the fault matrix (crash points, fault proxy, Redis and PostgreSQL failures), which is not written yet; make run ONCE=1 KILL=gateway (or worker, or keeper) kills that process in mid-sale." >&2; exit 2

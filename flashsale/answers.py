@@ -20,44 +20,47 @@ from flashsale.sales import SaleBook
 from flashsale.stock import Claim
 from kit.clock import rfc3339
 from kit.errors import DomainError, InvalidInput
-from kit.idempotency import parse_key
+from kit.idempotency import KEY_CHARACTERS_MAX, KeyMissing, is_key
 from kit.ids import is_user_id
 
 PHONE_CHARACTERS_MAX: Final = 20  # E.164 and some
 
 
-def raise_window(sale: SaleFacts, now: datetime) -> None:
-    """Raises `SaleNotOpen` or `SaleOver` by this process's clock; PostgreSQL's asks again before it grants."""
+def outside_window(sale: SaleFacts, now: datetime) -> DomainError | None:
+    """`SaleNotOpen` or `SaleOver` by this process's clock; PostgreSQL's asks again before it grants."""
     if now < sale.opens_at:
-        raise SaleNotOpen(
+        return SaleNotOpen(
             retry_after_seconds=max(1.0, (sale.opens_at - now).total_seconds()),
             sale_id=sale.sale_id,
             opens_at=rfc3339(sale.opens_at),
         )
     if now >= sale.closes_at:
-        raise SaleOver(sale_id=sale.sale_id, closes_at=rfc3339(sale.closes_at))
+        return SaleOver(sale_id=sale.sale_id, closes_at=rfc3339(sale.closes_at))
+    return None
 
 
-def validate(sale: SaleFacts, request: ReserveRequest) -> None:
-    """Refuses what could not be stored or meant, before it shares a batch with others.
+def unfit(sale: SaleFacts, request: ReserveRequest) -> DomainError | None:
+    """What could not be stored or meant, before it shares a batch with others.
 
-    Raises `ItemUnknown`, `QuantityInvalid`, `LimitReached`, `KeyMissing`, `InvalidInput`.
+    `ItemUnknown`, `QuantityInvalid`, `LimitReached`, `KeyMissing`, `InvalidInput`.
     """
     item = sale.item(request.sku)
     if item is None:
-        raise ItemUnknown(sale_id=sale.sale_id, sku=request.sku)
-    parse_key(request.idempotency_key)
+        return ItemUnknown(sale_id=sale.sale_id, sku=request.sku)
+    if not is_key(request.idempotency_key):
+        return KeyMissing(characters_max=KEY_CHARACTERS_MAX)
     if not is_user_id(request.admitted.user_id):
-        raise InvalidInput("user_id", "is not a user id")
+        return InvalidInput("user_id", "is not a user id")
     phone = request.phone
     if phone is not None and not (
         phone.isprintable() and phone.isascii() and len(phone) <= PHONE_CHARACTERS_MAX
     ):
-        raise InvalidInput("phone", "is not a phone number")
+        return InvalidInput("phone", "is not a phone number")
     if type(request.quantity) is not int or not 1 <= request.quantity <= PER_USER_LIMIT_MAX:
-        raise QuantityInvalid(quantity_max=item.per_user_limit)
+        return QuantityInvalid(quantity_max=item.per_user_limit)
     if request.quantity > item.per_user_limit:
-        raise LimitReached(sku=item.sku, per_user_limit=item.per_user_limit)
+        return LimitReached(sku=item.sku, per_user_limit=item.per_user_limit)
+    return None
 
 
 def refusal(said: Claim | Verdict, wish: Wish, book: SaleBook) -> DomainError:

@@ -35,7 +35,7 @@ class GroupCommitter:
         try:
             with metrics.COMMIT_SECONDS.time():
                 async with asyncio.timeout(self._settings.commit_seconds_max):
-                    async with self._postgres.unit_of_work() as session:
+                    async with self._postgres.driver() as session:
                         decided = await write_batch(session, wishes)
                     return list(decided)
         except _AWAY as error:
@@ -50,7 +50,7 @@ class GroupCommitter:
         try:
             # Its batch waits for it, and the lane for the batch.
             async with asyncio.timeout(self._settings.read_back_seconds_max):
-                async with self._postgres.read() as session:
+                async with self._postgres.driver(readonly=True) as session:
                     return await find_replays(session, wishes)
         except TimeoutError as error:
             raise Unavailable("postgres") from error
@@ -79,7 +79,7 @@ class GroupCommitter:
         return ["unknown"] * len(wishes)
 
     async def _read_under_locks(self, wishes: Sequence[Wish]) -> list[Committed]:
-        async with self._postgres.unit_of_work() as session:
+        async with self._postgres.driver() as session:
             items = await lock_items(session, [(wish.sale_id, wish.sku) for wish in wishes])
             found = await read_reservations(session, [wish.reservation_id for wish in wishes])
         outcomes: list[Committed] = []

@@ -1,12 +1,16 @@
-"""What passes in and out of the reservation paths: plain facts, no rows."""
+"""What passes in and out of the reservation paths: plain facts, no rows.
+
+Those of which there is one a request are msgspec structs: made in a tenth of the time of a frozen dataclass.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+
+class Admitted(msgspec.Struct, frozen=True, gc=False):
     """What a verified admission says; the signature was checked at the door."""
 
     sale_id: str
@@ -15,8 +19,7 @@ class Admitted:
     position: int
 
 
-@dataclass(frozen=True, slots=True)
-class ReserveRequest:
+class ReserveRequest(msgspec.Struct, frozen=True, gc=False):
     """One wish to reserve `quantity` units of `sku`; `idempotency_key` makes a repeat harmless."""
 
     admitted: Admitted
@@ -26,8 +29,7 @@ class ReserveRequest:
     phone: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(msgspec.Struct, frozen=True, gc=False):
     """A reservation as PostgreSQL has it. `regranted_as` names the one that served its late payment."""
 
     reservation_id: UUID
@@ -47,8 +49,7 @@ class Reservation:
     phone: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(msgspec.Struct, frozen=True, gc=False):
     """The acknowledgement; `replayed` says that this key was answered before."""
 
     reservation: Reservation

@@ -1,6 +1,7 @@
 """Natural batches: while one batch is in flight the next one fills, so that a batch is as large as the load is.
 
-Bounded in size, in waiting time and in queue length; who does not fit is told so at once.
+Bounded in size, in waiting time and in queue length; who does not fit is told so at once. Sales share the queue and the
+batches evenly, so that a crowded one cannot starve another.
 """
 
 import asyncio
@@ -8,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 import structlog
 
@@ -16,31 +16,50 @@ from flashsale import metrics
 from flashsale.facts import Reserved
 from flashsale.rules import OwnerKey, Wish
 from flashsale.settings import FlashsaleSettings
-from kit.errors import Unavailable
+from kit.errors import DomainError, Unavailable
+from kit.sinks import Listener
 
 log = structlog.get_logger()
 
 STUMBLE_SECONDS = 0.1  # after a failure between batches, so that a lasting one does not spin
 
 
-@dataclass(slots=True)
 class Waiting:
-    """One request that waits for its answer. The answer is given once, and only if somebody still listens."""
+    """One request that waits for its answer; it is told once."""
 
-    wish: Wish
-    answer: "asyncio.Future[Reserved]"
-    answered: Callable[["Waiting"], None]
-    since: float = field(default_factory=time.monotonic)
+    __slots__ = ("_in_flight", "_sink", "since", "wish")
+
+    def __init__(
+        self, wish: Wish, sink: Listener[Reserved], in_flight: dict[OwnerKey, "Waiting"], since: float
+    ) -> None:
+        self.wish, self.since = wish, since
+        self._sink: Listener[Reserved] | None = sink
+        self._in_flight = in_flight
+        in_flight[wish.owner] = self
+
+    @property
+    def left(self) -> bool:
+        """Whether nobody listens any more."""
+        return self._sink is None or self._sink.done()
 
     def tell(self, answer: Reserved) -> None:
-        self.answered(self)
-        if not self.answer.done():
-            self.answer.set_result(answer)
+        sink = self._end()
+        if sink is not None:
+            metrics.RESERVATION_ANSWERS.counts["replayed" if answer.replayed else "reserved"] += 1
+            sink.tell(answer)
 
-    def refuse(self, error: Exception) -> None:
-        self.answered(self)
-        if not self.answer.done():
-            self.answer.set_exception(error)
+    def refuse(self, error: DomainError) -> None:
+        sink = self._end()
+        if sink is not None:
+            metrics.RESERVATION_ANSWERS.counts[error.code] += 1
+            sink.refuse(error)
+
+    def _end(self) -> Listener[Reserved] | None:
+        """Whom to tell, the first time. From the answer on, a repeat is no double click any more."""
+        sink, self._sink = self._sink, None
+        if sink is not None:
+            del self._in_flight[self.wish.owner]
+        return sink
 
 
 class Lanes:
@@ -53,7 +72,8 @@ class Lanes:
         idle: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings, self._serve, self._idle = settings, serve, idle
-        self._queue: deque[Waiting] = deque()
+        self._queues: dict[str, deque[Waiting]] = {}
+        self._count = 0
         self._in_flight: dict[OwnerKey, Waiting] = {}
         self._arrived = asyncio.Event()
         self._stopping = False
@@ -78,22 +98,28 @@ class Lanes:
         self._tasks = []
         for waiting in list(self._in_flight.values()):
             waiting.refuse(Unavailable("reservations"))
-        self._queue.clear()
+        self._queues.clear()
+        self._count = 0
 
     def find(self, owner: OwnerKey) -> Waiting | None:
         """The request that is being answered under this key, if there is one."""
         return self._in_flight.get(owner)
 
-    def enter(self, wish: Wish) -> "asyncio.Future[Reserved]":
-        """Queues a wish; its answer. Raises `Unavailable` when the queue is full or the process is leaving."""
-        if self._stopping or not self._tasks or len(self._queue) >= self._settings.queue_max:
-            raise Unavailable("reservations")
-        waiting = Waiting(wish, asyncio.get_running_loop().create_future(), self._forget)
-        self._in_flight[_owner(wish)] = waiting
-        self._queue.append(waiting)
+    def enter(self, wish: Wish, sink: Listener[Reserved]) -> bool:
+        """Queues a wish; False when the queue is full or the process is leaving, and the sink will not be told."""
+        if self._stopping or not self._tasks:
+            return False
+        queue = self._queues.get(wish.sale_id)
+        if queue is None:
+            queue = self._queues[wish.sale_id] = deque()
+        if self._count >= self._settings.queue_max and len(queue) >= max(
+            1, self._settings.queue_max // len(self._queues)
+        ):
+            return False
+        queue.append(Waiting(wish, sink, self._in_flight, time.monotonic()))
+        self._count += 1
         self._arrived.set()
-        metrics.QUEUE_REQUESTS.set(len(self._queue))
-        return waiting.answer
+        return True
 
     async def _run(self) -> None:
         while True:
@@ -119,7 +145,7 @@ class Lanes:
             if batch := self._take():
                 return batch
             await self._idle()
-            if self._queue:
+            if self._count:
                 continue
             if self._stopping:
                 return []
@@ -129,21 +155,22 @@ class Lanes:
     def _take(self) -> list[Waiting]:
         batch: list[Waiting] = []
         oldest = time.monotonic() - self._settings.queue_seconds_max
-        while self._queue and len(batch) < self._settings.batch_max:
-            waiting = self._queue.popleft()
-            # Who left or waited too long has not been tried, so nothing needs undoing.
-            if waiting.answer.done() or waiting.since < oldest:
-                waiting.refuse(Unavailable("reservations"))
-            else:
-                batch.append(waiting)
-        metrics.QUEUE_REQUESTS.set(len(self._queue))
+        room = self._settings.batch_max
+        while self._queues and len(batch) < room:
+            share = max(1, (room - len(batch)) // len(self._queues))
+            sale_id = next(iter(self._queues))
+            queue = self._queues.pop(sale_id)
+            for _ in range(min(share, len(queue))):
+                waiting = queue.popleft()
+                self._count -= 1
+                # Who left or waited too long has not been tried, so nothing needs undoing.
+                if waiting.since < oldest or waiting.left:
+                    waiting.refuse(Unavailable("reservations"))
+                else:
+                    batch.append(waiting)
+            if queue:
+                self._queues[sale_id] = queue  # at the end, so that no sale is always the last
+        metrics.QUEUE_REQUESTS.set(self._count)
+        if batch:
+            metrics.QUEUE_SECONDS.observe(time.monotonic() - batch[0].since)
         return batch
-
-    def _forget(self, waiting: Waiting) -> None:
-        """From its answer on, a repeat is no double click any more."""
-        if self._in_flight.get(_owner(waiting.wish)) is waiting:
-            del self._in_flight[_owner(waiting.wish)]
-
-
-def _owner(wish: Wish) -> OwnerKey:
-    return wish.sale_id, wish.user_id, wish.key

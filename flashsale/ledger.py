@@ -5,19 +5,27 @@ Lock the items in one order, read what the askers already have, decide, write, c
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
+
+import msgspec
+from sqlalchemy import ARRAY, Uuid, any_, bindparam
 
 from flashsale import models, statements
 from flashsale.facts import Reservation
 from flashsale.readings import select_reservations
 from flashsale.rules import ItemName, ItemState, OwnerItem, OwnerKey, UsedKey, Verdict, Wish, decide
-from kit.postgres import ReadSession, WriteSession
+from kit.statements import Rows, Statement
+
+_RESERVATIONS: Final = Statement(
+    select_reservations().where(
+        models.Reservation.reservation_id == any_(bindparam("ids", type_=ARRAY(Uuid)))
+    )
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What the ledger said about one wish. `reservation` is there for granted and replayed, `item` where it exists."""
 
     verdict: Verdict
@@ -29,17 +37,17 @@ class GuardTripped(Exception):
     """The item could not give what was decided under its own lock; the transaction must not commit."""
 
 
-async def lock_items(session: WriteSession, names: Iterable[ItemName]) -> dict[ItemName, ItemState]:
+async def lock_items(session: Rows, names: Iterable[ItemName]) -> dict[ItemName, ItemState]:
     """The items, locked until the caller's transaction ends, in the one order that everybody uses."""
     wanted = sorted(set(names))
-    rows = await session.execute(
+    rows = await session.rows(
         statements.LOCK_ITEMS,
         {"sale_ids": [sale_id for sale_id, _ in wanted], "skus": [sku for _, sku in wanted]},
     )
     return {(row[0], row[1]): ItemState(*row[2:]) for row in rows}
 
 
-async def write_batch(session: WriteSession, wishes: Sequence[Wish]) -> list[Decision]:
+async def write_batch(session: Rows, wishes: Sequence[Wish]) -> list[Decision]:
     """Decides and writes a batch; one decision a wish, in order, true once the caller has committed.
 
     Raises `GuardTripped` if the last guard refuses what was decided, which the item lock rules out.
@@ -48,7 +56,7 @@ async def write_batch(session: WriteSession, wishes: Sequence[Wish]) -> list[Dec
     used, units = await find_standing(session, wishes)
     verdicts = decide(wishes, items, used, units)
     granted = [wish for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "granted"]
-    written = await _insert_holds(session, granted, items) if granted else {}
+    written = await _insert_holds(session, granted) if granted else {}
     await take_units(
         session,
         ((wish.sale_id, wish.sku, wish.quantity) for wish in granted if wish.reservation_id in written),
@@ -68,10 +76,10 @@ async def write_batch(session: WriteSession, wishes: Sequence[Wish]) -> list[Dec
 
 
 async def find_standing(
-    session: ReadSession, wishes: Sequence[Wish]
+    session: Rows, wishes: Sequence[Wish]
 ) -> tuple[dict[OwnerKey, UsedKey], dict[OwnerItem, int]]:
     """Which keys were used before, and how many units the askers have of the items they ask for."""
-    rows = await session.execute(
+    rows = await session.rows(
         statements.STANDING,
         {
             "sale_ids": [wish.sale_id for wish in wishes],
@@ -90,7 +98,7 @@ async def find_standing(
     return used, units
 
 
-async def find_replays(session: ReadSession, wishes: Sequence[Wish]) -> list[Decision | None]:
+async def find_replays(session: Rows, wishes: Sequence[Wish]) -> list[Decision | None]:
     """For each wish the decision that its key got before, or None for a key that is new."""
     used, _ = await find_standing(session, wishes)
     keys = [used.get((wish.sale_id, wish.user_id, wish.key)) for wish in wishes]
@@ -106,33 +114,33 @@ async def find_replays(session: ReadSession, wishes: Sequence[Wish]) -> list[Dec
     return found
 
 
-async def read_reservations(session: ReadSession, ids: Sequence[UUID]) -> dict[UUID, Reservation]:
+async def read_reservations(session: Rows, ids: Sequence[UUID]) -> dict[UUID, Reservation]:
     """Those of `ids` that exist."""
     if not ids:
         return {}
-    rows = await session.execute(select_reservations().where(models.Reservation.reservation_id.in_(ids)))
+    rows = await session.rows(_RESERVATIONS, {"ids": ids})
     return {row[0]: Reservation(*row) for row in rows}
 
 
-async def take_units(session: WriteSession, taken: Iterable[tuple[str, str, int]]) -> dict[ItemName, int]:
+async def take_units(session: Rows, taken: Iterable[tuple[str, str, int]]) -> dict[ItemName, int]:
     """Counts units as taken; the epoch of each item. Raises `GuardTripped` if one has not enough."""
     wanted = _sum_up(taken)
     if not wanted:
         return {}
-    rows = await session.execute(statements.TAKE_UNITS, _arrays(wanted))
+    rows = await session.rows(statements.TAKE_UNITS, _arrays(wanted))
     epochs = {(sale_id, sku): int(epoch) for sale_id, sku, epoch in rows}
     if epochs.keys() != wanted.keys():
         raise GuardTripped(sorted(wanted.keys() - epochs.keys()))
     return epochs
 
 
-async def return_units(session: WriteSession, ended: Iterable[tuple[str, str, int]]) -> dict[ItemName, int]:
+async def return_units(session: Rows, ended: Iterable[tuple[str, str, int]]) -> dict[ItemName, int]:
     """Counts units of ended holds as free again; the epoch under which each item gave them back."""
     wanted = _sum_up(ended)
     if not wanted:
         return {}
     await lock_items(session, wanted)
-    rows = await session.execute(statements.RETURN_UNITS, _arrays(wanted))
+    rows = await session.rows(statements.RETURN_UNITS, _arrays(wanted))
     return {(sale_id, sku): int(epoch) for sale_id, sku, epoch in rows}
 
 
@@ -154,28 +162,19 @@ def _arrays(sums: Counter[ItemName]) -> dict[str, list[object]]:
 Written = dict[UUID, tuple[datetime, datetime]]
 
 
-async def _insert_holds(
-    session: WriteSession, granted: Sequence[Wish], items: dict[ItemName, ItemState]
-) -> Written:
-    of = [items[wish.sale_id, wish.sku] for wish in granted]
-    rows = await session.execute(
+async def _insert_holds(session: Rows, granted: Sequence[Wish]) -> Written:
+    rows = await session.rows(
         statements.INSERT_HOLDS,
         {
-            "reservation_ids": [wish.reservation_id for wish in granted],
+            "reservation_ids": [str(wish.reservation_id) for wish in granted],
             "sale_ids": [wish.sale_id for wish in granted],
             "skus": [wish.sku for wish in granted],
             "user_ids": [wish.user_id for wish in granted],
-            "quantities": [wish.quantity for wish in granted],
-            "amounts_minor": [
-                item.price_minor * wish.quantity for wish, item in zip(granted, of, strict=True)
-            ],
-            "currencies": [item.currency for item in of],
-            "hold_seconds": [item.hold_seconds for item in of],
+            "quantities": [str(wish.quantity) for wish in granted],
             "keys": [wish.key for wish in granted],
             "fingerprints": [wish.fingerprint for wish in granted],
-            "admission_ids": [wish.admission_id for wish in granted],
-            "admission_positions": [wish.admission_position for wish in granted],
-            "epochs": [item.epoch for item in of],
+            "admission_ids": [str(wish.admission_id) for wish in granted],
+            "admission_positions": [str(wish.admission_position) for wish in granted],
             "phones": [wish.phone for wish in granted],
         },
     )
@@ -190,7 +189,7 @@ def _after_conflict(wish: Wish, verdict: Verdict, written: Written, used: dict[O
 
 
 async def _replays(
-    session: WriteSession, wishes: Sequence[Wish], verdicts: Sequence[Verdict], used: dict[OwnerKey, UsedKey]
+    session: Rows, wishes: Sequence[Wish], verdicts: Sequence[Verdict], used: dict[OwnerKey, UsedKey]
 ) -> dict[OwnerKey, Reservation]:
     keys = [
         (wish.sale_id, wish.user_id, wish.key)

@@ -4,13 +4,15 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
-RESERVATION_ANSWERS: Final = Counter(
-    "floodgate_reservation_answers_total", "Answers to requests to reserve, by outcome.", ["outcome"]
+from kit.tallies import Tally
+
+RESERVATION_ANSWERS: Final = Tally(
+    "floodgate_reservation_answers_total", "Answers to requests to reserve, by outcome.", "outcome"
 )
 BATCH_REQUESTS: Final = Histogram(
     "floodgate_reservation_batch_requests",
     "Requests that one batch carried.",
-    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
 )
 COMMIT_SECONDS: Final = Histogram(
     "floodgate_reservation_commit_seconds",
@@ -19,6 +21,14 @@ COMMIT_SECONDS: Final = Histogram(
 )
 QUEUE_REQUESTS: Final = Gauge(
     "floodgate_reservation_queue_requests", "Requests that wait for the next batch in this process."
+)
+QUEUE_SECONDS: Final = Histogram(
+    "floodgate_reservation_queue_seconds",
+    "How long the first request of a batch had waited for it.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+SOLD_OUT_MARKS: Final = Gauge(
+    "floodgate_reservation_sold_out_items", "Items that this process refuses from memory."
 )
 LEDGER_ONLY: Final = Counter(
     "floodgate_reservation_ledger_only_total",

@@ -7,19 +7,21 @@ together. Where Redis is away or has forgotten the item, PostgreSQL decides alon
 import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext
+from functools import lru_cache
 from uuid import UUID
 
 from redis.asyncio import Redis
 
 from flashsale import metrics
-from flashsale.answers import raise_window, refusal, validate
+from flashsale.answers import outside_window, refusal, unfit
 from flashsale.board import StockBoard
 from flashsale.committer import Committed, GroupCommitter
-from flashsale.errors import InProgress, KeyReused
+from flashsale.errors import InProgress, KeyReused, SaleUnknown, SoldOut
 from flashsale.facts import Admitted, Reservation, Reserved, ReserveRequest
 from flashsale.holds import release_hold
 from flashsale.lanes import Lanes, Waiting
 from flashsale.ledger import Decision
+from flashsale.marks import SoldOutMarks
 from flashsale.readings import get_reservation, list_reservations
 from flashsale.rules import Wish
 from flashsale.sales import SaleBook
@@ -31,6 +33,7 @@ from kit.errors import DomainError, Unavailable
 from kit.idempotency import fingerprint
 from kit.ids import new_id
 from kit.postgres import Postgres, WriteSession
+from kit.sinks import Listener, Waiter
 
 __all__ = [
     "Admitted",
@@ -57,6 +60,7 @@ class Reservations:
         settings: FlashsaleSettings,
     ) -> None:
         self._stock, self._bells, self._book, self._clock = stock, bells, book, clock
+        self.marks = SoldOutMarks(stock, book)
         self._claims = StockClaims(stock, book, rest_seconds=settings.redis_rest_seconds)
         self._committer = GroupCommitter(postgres, settings)
         self._lanes = Lanes(settings, self._serve, self._claims.flush)
@@ -78,13 +82,58 @@ class Reservations:
         `KeyReused`, `InProgress`, `InvalidInput`, and `Unavailable` when it is not known or not possible now: then the
         same key may be sent again.
         """
-        try:
-            reserved = await self._lanes.enter(self._admit(request))
-        except DomainError as error:
-            metrics.RESERVATION_ANSWERS.labels(outcome=error.code).inc()
-            raise
-        metrics.RESERVATION_ANSWERS.labels(outcome="replayed" if reserved.replayed else "reserved").inc()
-        return reserved
+        waiter: Waiter[Reserved] = Waiter()
+        self.submit(request, waiter)
+        return await waiter
+
+    def submit(self, request: ReserveRequest, sink: Listener[Reserved]) -> None:
+        """Like `reserve`, for callers that do not wait: the sink is told, or refused with what `reserve` raises."""
+        wish = self.prepare(request)
+        if isinstance(wish, DomainError):
+            sink.refuse(wish)
+        else:
+            self.enter(wish, sink)
+
+    def prepare(self, request: ReserveRequest) -> Wish | DomainError:
+        """The request as a wish, or why it cannot be granted as far as this process knows; no I/O."""
+        admitted = request.admitted
+        sale = self._book.find(admitted.sale_id)
+        refused: DomainError | None
+        if sale is None:
+            refused = SaleUnknown(sale_id=admitted.sale_id)
+        else:
+            refused = outside_window(sale, self._clock.now()) or unfit(sale, request)
+        if refused is None and self.marks.refuses(admitted.sale_id, request.sku, admitted.user_id):
+            refused = SoldOut(sku=request.sku)
+        if refused is not None:
+            metrics.RESERVATION_ANSWERS.counts[refused.code] += 1
+            return refused
+        return Wish(
+            new_id(),
+            admitted.sale_id,
+            request.sku,
+            admitted.user_id,
+            request.quantity,
+            request.idempotency_key,
+            _fingerprint(request.sku, request.quantity),
+            admitted.admission_id,
+            admitted.position,
+            request.phone,
+        )
+
+    def enter(self, wish: Wish, sink: Listener[Reserved]) -> None:
+        """Puts a prepared wish into the next batch."""
+        error: DomainError
+        first = self._lanes.find(wish.owner)
+        if first is not None:
+            same = first.wish.fingerprint == wish.fingerprint
+            error = InProgress(retry_after_seconds=1.0) if same else KeyReused()
+        elif self._lanes.enter(wish, sink):
+            return
+        else:
+            error = Unavailable("reservations")
+        metrics.RESERVATION_ANSWERS.counts[error.code] += 1
+        sink.refuse(error)
 
     async def release(self, session: WriteSession, reservation_id: UUID, user_id: str) -> Reservation:
         """Ends the user's hold at their wish; again, it says the same.
@@ -92,29 +141,6 @@ class Reservations:
         Raises `ReservationUnknown` (also when it is somebody else's), `HoldEnded` when it is confirmed or expired.
         """
         return await release_hold(session, self._stock, self._bells, reservation_id, user_id)
-
-    def _admit(self, request: ReserveRequest) -> Wish:
-        admitted = request.admitted
-        sale = self._book.get(admitted.sale_id)
-        raise_window(sale, self._clock.now())
-        validate(sale, request)
-        wish = Wish(
-            reservation_id=new_id(),
-            sale_id=admitted.sale_id,
-            sku=request.sku,
-            user_id=admitted.user_id,
-            quantity=request.quantity,
-            key=request.idempotency_key,
-            # Not the admission: a repeat may well carry a fresh one.
-            fingerprint=fingerprint({"sku": request.sku, "quantity": request.quantity}),
-            admission_id=admitted.admission_id,
-            admission_position=admitted.position,
-            phone=request.phone,
-        )
-        if (first := self._lanes.find((wish.sale_id, wish.user_id, wish.key))) is not None:
-            same = first.wish.fingerprint == wish.fingerprint
-            raise InProgress(retry_after_seconds=1.0) if same else KeyReused()
-        return wish
 
     async def _serve(self, batch: Sequence[Waiting]) -> None:
         metrics.BATCH_REQUESTS.observe(len(batch))
@@ -194,3 +220,9 @@ class Reservations:
             waiting.tell(Reserved(outcome.reservation, replayed=not ours))
         else:
             waiting.refuse(refusal(outcome.verdict, waiting.wish, self._book))
+
+
+@lru_cache(maxsize=4096)
+def _fingerprint(sku: str, quantity: int) -> bytes:
+    """Not of the admission: a repeat may well carry a fresh one."""
+    return fingerprint({"sku": sku, "quantity": quantity})

@@ -6,18 +6,23 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
+import msgspec
+
 Band = Literal["plenty", "some", "few", "none", "unknown"]
 Verdict = Literal[
     "granted", "replayed", "key_reused", "item_unknown", "not_open", "over", "limit_reached", "sold_out"
 ]
 LateVerdict = Literal["regrant", "sold_out", "limit_reached"]
 
+ItemName = tuple[str, str]  # sale_id, sku
+OwnerKey = tuple[str, str, str]  # sale_id, user_id, idempotency key
+OwnerItem = tuple[str, str, str]  # sale_id, user_id, sku
+
 FEW_RATIO: Final = 0.1
 SOME_RATIO: Final = 0.4
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, gc=False):
     """One request on its way to a decision; `reservation_id` is its operation id from the first byte to the row."""
 
     reservation_id: UUID
@@ -30,6 +35,11 @@ class Wish:
     admission_id: UUID
     admission_position: int
     phone: str | None
+
+    @property
+    def owner(self) -> OwnerKey:
+        """Whose key it is: what makes a repeat a repeat."""
+        return self.sale_id, self.user_id, self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +67,6 @@ class UsedKey:
     fingerprint: bytes
 
 
-ItemName = tuple[str, str]  # sale_id, sku
-OwnerKey = tuple[str, str, str]  # sale_id, user_id, idempotency key
-OwnerItem = tuple[str, str, str]  # sale_id, user_id, sku
-
-
 def decide(
     wishes: Sequence[Wish],
     items: Mapping[ItemName, ItemState],
@@ -79,17 +84,13 @@ def decide(
     for wish in wishes:
         name, owner = (wish.sale_id, wish.sku), (wish.sale_id, wish.user_id, wish.sku)
         verdict = _decide(
-            wish, items.get(name), used.get(_key(wish)), taken.get(name, 0), owned.get(owner, 0)
+            wish, items.get(name), used.get(wish.owner), taken.get(name, 0), owned.get(owner, 0)
         )
         if verdict == "granted":
             taken[name] += wish.quantity
             owned[owner] = owned.get(owner, 0) + wish.quantity
         verdicts.append(verdict)
     return verdicts
-
-
-def _key(wish: Wish) -> OwnerKey:
-    return wish.sale_id, wish.user_id, wish.key
 
 
 def _decide(wish: Wish, item: ItemState | None, used: UsedKey | None, taken: int, owned: int) -> Verdict:

@@ -67,7 +67,10 @@ class SaleFacts:
     items: tuple[ItemFacts, ...]
 
     def item(self, sku: str) -> ItemFacts | None:
-        return next((item for item in self.items if item.sku == sku), None)
+        for item in self.items:
+            if item.sku == sku:
+                return item
+        return None
 
 
 def check_plan(plan: SalePlan) -> None:

@@ -195,6 +195,10 @@ class SaleBook:
             raise SaleUnknown(sale_id=sale_id)
         return facts
 
+    def find(self, sale_id: str) -> SaleFacts | None:
+        """The sale as last read, if it is known."""
+        return self._sales.get(sale_id)
+
     def all(self) -> list[SaleFacts]:
         return list(self._sales.values())
 

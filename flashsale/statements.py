@@ -3,11 +3,17 @@
 from importlib import resources
 from typing import Final
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import text
+
+from kit.statements import Statement
 
 
-def _read(name: str) -> TextClause:
-    return text(resources.files("flashsale").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8"))
+def statement(sql: str) -> Statement:
+    return Statement(text(sql))
+
+
+def _read(name: str) -> Statement:
+    return statement(resources.files("flashsale").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8"))
 
 
 LOCK_ITEMS: Final = _read("lock_items")

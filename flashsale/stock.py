@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, Literal
 
+import msgspec
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -35,8 +36,7 @@ _SETTLE = LuaScript.from_file("flashsale", "settle")
 _GIVE_BACK = LuaScript.from_file("flashsale", "give_back")
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, gc=False):
     """What became of one claim: a reservation under the ledger's `epoch`, or nothing (`epoch` None)."""
 
     sale_id: str

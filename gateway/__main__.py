@@ -13,7 +13,11 @@ from flashsale.reservations import Reservations
 from flashsale.sales import SaleBook
 from flashsale.settings import FlashsaleSettings
 from gateway.app import create_app
+from gateway.lane.lane import Lane
+from gateway.limiting import Limiting
 from gateway.live import LiveRoom
+from gateway.overload.gate import Gate
+from gateway.overload.settings import OverloadSettings
 from gateway.parts import Parts
 from gateway.settings import GatewaySettings, ProbeSettings
 from kit.clock import SystemClock
@@ -28,7 +32,10 @@ from kit.redis import RedisRoles
 from kit.settings import PostgresSettings, RedisSettings, read_settings
 from kit.signing import Keyring
 from kit.web.health import Health, HealthServer
+from kit.web.receipt import ReceiptBounds
 from kit.web.serving import Door, listen, serve
+from queueing.limits.service import Limits
+from queueing.limits.settings import LimitSettings
 from queueing.service import RoomBoard, WaitingRoom
 from queueing.settings import QueueingSettings
 from rewards.payouts import Payouts
@@ -48,6 +55,7 @@ async def main() -> None:
         settings.drain_seconds,
         settings.finish_seconds_max,
     )
+    bounds = ReceiptBounds(connections_max=settings.connections_max)
     health = Health()
     listener = listen(door)
     with listener:
@@ -55,10 +63,27 @@ async def main() -> None:
         async with open_parts(settings) as parts:
             await _reach()
             await _look(parts)
+            health.ready_checks.append(parts.identities.why_not_ready)
             probes.start()
             log.info("gateway_starting", port=settings.port)
+            app = create_app(parts)
+            lane = Lane(parts, app.state.problems)
+
+            def on_drain() -> None:
+                parts.live.close()
+                lane.drain()
+
             try:
-                await serve(create_app(parts), door, listener, health, on_drain=parts.live.close)
+                async with lane.ticking():
+                    await serve(
+                        app,
+                        door,
+                        listener,
+                        health,
+                        on_drain=on_drain,
+                        protocol=lane.protocol(),
+                        bounds=bounds,
+                    )
             finally:
                 probes.stop()
                 log.info("gateway_stopped")
@@ -70,6 +95,7 @@ async def _reach() -> None:
     for role, url in {
         "QUEUE": redis_settings.redis_queue_url,
         "STOCK": redis_settings.redis_stock_url,
+        "LIMITS": redis_settings.redis_limits_url,
     }.items():
         await reach_redis_role(role, url, redis_settings, wait_seconds=10.0)
 
@@ -89,7 +115,8 @@ async def _look(parts: Parts) -> None:
 async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
     """The parts, connecting at their first use; closed in reverse at the end. Raises `StartRefused`."""
     clock = SystemClock()
-    provider_settings, queueing_settings, flashsale_settings = (
+    overload_settings, provider_settings, queueing_settings, flashsale_settings = (
+        read_settings(OverloadSettings),
         read_settings(ProviderSettings),
         read_settings(QueueingSettings),
         read_settings(FlashsaleSettings),
@@ -97,7 +124,10 @@ async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
     identities = Identities(read_settings(IdentitySettings), clock)
     keyring = Keyring.parse(queueing_settings.keys, variable="QUEUEING_KEYS")
     webhook_secret = parse_webhook_secret(provider_settings.webhook_secret)
+    if settings.local_issuer and not identities.can_issue:
+        raise StartRefused("GATEWAY_LOCAL_ISSUER needs IDENTITY_KEYS to sign with: set them, or unset it.")
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(identities.fetching())
         postgres = Postgres(read_settings(PostgresSettings))
         stack.push_async_callback(postgres.close)
         redis = RedisRoles.connect(read_settings(RedisSettings))
@@ -122,6 +152,8 @@ async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
             doorbells=doorbells,
             live=LiveRoom(postgres, doorbells, settings),
             webhook_secret=webhook_secret,
+            gate=Gate(overload_settings),
+            limiting=Limiting(Limits(redis.limits, read_settings(LimitSettings), clock), settings),
         )
 
 

@@ -3,14 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from starlette.responses import Response
 
 from gateway.errors import PROBLEMS
+from gateway.limiting import limit_answer
+from gateway.overload.shedding import Shedding
 from gateway.page import add_page
 from gateway.parts import Parts, running
 from gateway.routes import local, me, queue, reservations, sales, webhooks
 from kit.web.problems import install_problems
 from kit.web.telemetry import Telemetry
+from queueing.limits.errors import QuotaExceeded
 
 DESCRIPTION = """The public contract of Floodgate. Errors are `application/problem+json` (RFC 9457) with a stable `code`, in
 Simplified Chinese or English by `Accept-Language`; money is in integer minor units; times are RFC 3339, UTC."""
@@ -36,7 +40,9 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.written = sales.Written()
+    app.add_middleware(Shedding, gate=parts.gate)
     install_problems(app, PROBLEMS, code_of_parameter={"header:idempotency-key": "key_missing"})
+    app.add_exception_handler(QuotaExceeded, _on_limit)
     app.add_middleware(Telemetry)
     for room in (sales, queue, reservations, me, webhooks):
         app.include_router(room.router)
@@ -44,3 +50,8 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(local.router)
     add_page(app)
     return app
+
+
+async def _on_limit(request: Request, error: Exception) -> Response:
+    assert isinstance(error, QuotaExceeded)
+    return limit_answer(request.app.state.problems, error, request.headers.get("accept-language"))

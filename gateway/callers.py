@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
 from fastapi.security import HTTPBearer
 
 from gateway import metrics
 from gateway.errors import AdmissionForeign, AdmissionMissing
+from gateway.limiting import Asker
 from gateway.parts import Parts
 from kit.identity import Identity
 from kit.web.bearer import TokenInvalid, TokenMissing, bearer_identity, bearer_token
@@ -68,3 +69,16 @@ async def _admitted(
 
 User = Annotated[Identity, Depends(_user)]
 Admitted = Annotated[AdmissionFacts, Depends(_admitted)]
+
+
+async def pass_limits(
+    parts: Parts, request: Request, response: Response, route: str, user_id: str, sku: str = ""
+) -> None:
+    """The limits of a route, told in the answer. Raises `QuotaExceeded`, `CapacityReduced`, `Unavailable`."""
+    if parts.limiting is None:
+        return
+    peer = (request.client.host, request.client.port) if request.client is not None else None
+    sale_id = request.path_params["sale_id"]
+    asker = Asker(route, sale_id, user_id, peer, request.scope["headers"], sku)
+    for name, value in (await parts.limiting.pass_through(asker)).items():
+        response.headers[name] = value

@@ -127,5 +127,15 @@ PROBLEMS: Final[Mapping[str, ProblemText]] = MappingProxyType(
             ("Too many live streams", "No more live streams for now; read /v1/me/reservations instead."),
             ("实时连接过多", "暂时无法建立更多实时连接，请改为查询 /v1/me/reservations。"),
         ),
+        "quota_exceeded": problem_text(
+            429,
+            ("Too many requests", "You have asked for more than your part; come back when Retry-After says."),
+            ("请求过于频繁", "您的请求超出了配额，请在 Retry-After 指定的时间后再试。"),
+        ),
+        "capacity_reduced": problem_text(
+            503,
+            ("Too busy now", "Everybody together asks for more than can be served; come back in a moment."),
+            ("系统繁忙", "当前请求总量超出了可服务的容量，请稍后再试。"),
+        ),
     }
 )

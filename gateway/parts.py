@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
@@ -13,7 +13,10 @@ from flashsale.board import StockBoard
 from flashsale.payments import Payments
 from flashsale.reservations import Reservations
 from flashsale.sales import SaleBook
+from gateway.limiting import Limiting
 from gateway.live import LiveRoom
+from gateway.overload.gate import Gate
+from gateway.queue_documents import QueueDocuments
 from gateway.settings import GatewaySettings
 from kit.clock import Clock
 from kit.doorbell import Doorbells
@@ -47,6 +50,13 @@ class Parts:
     doorbells: Doorbells
     live: LiveRoom
     webhook_secret: str
+    gate: Gate = field(default_factory=Gate)
+    limiting: Limiting | None = None  # nobody is limited without it
+    queue_documents: QueueDocuments = field(init=False)
+
+    def __post_init__(self) -> None:
+        documents = QueueDocuments(self.rooms, self.stock_board, self.clock)
+        object.__setattr__(self, "queue_documents", documents)
 
 
 @asynccontextmanager
@@ -59,19 +69,25 @@ async def running(parts: Parts) -> AsyncIterator[None]:
     await parts.rooms.refresh()
     await parts.stock_board.refresh(parts.stock, parts.book)
     await parts.reservations.start()
+    if parts.limiting is not None:
+        await parts.limiting.limits.start()
     loops = [
         asyncio.create_task(_keep(name, run), name=name)
         for name, run in {
             "sale_book": lambda: parts.book.run(parts.postgres),
             "room_board": parts.rooms.run,
             "stock_board": lambda: parts.stock_board.run(parts.stock, parts.book),
+            "sold_out_marks": parts.reservations.marks.run,
             "doorbells": parts.doorbells.run,
+            "overload_gate": parts.gate.run,
         }.items()
     ]
     try:
         yield
     finally:
         parts.live.close()
+        if parts.limiting is not None:
+            await parts.limiting.limits.stop()
         await parts.reservations.stop()
         # More than once: a library may take a cancellation that meets its own time-out for that time-out.
         while left := [loop for loop in loops if not loop.done()]:

@@ -12,8 +12,9 @@ from kit.signing import TOKEN_CHARACTERS_MAX
 from kit.web.strict import StrictModel
 
 QUANTITY_MAX: Final = 10_000  # beyond any per-user limit; the room knows the real one
-_SKU_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
-_PHONE_PATTERN: Final = r"^\+?[0-9][0-9 -]{3,18}$"
+SKU_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"
+PHONE_PATTERN: Final = r"^\+?[0-9][0-9 -]{3,18}$"
+IDEMPOTENCY_KEY_PATTERN: Final = rf"^[!-~]{{1,{KEY_CHARACTERS_MAX}}}$"
 
 SaleId = Annotated[
     str, Path(pattern=SLUG_PATTERN, description="The sale", examples=["double11-2026-headphones"])
@@ -23,12 +24,12 @@ IdempotencyKey = Annotated[
     str,
     Header(
         alias="Idempotency-Key",
-        pattern=rf"^[!-~]{{1,{KEY_CHARACTERS_MAX}}}$",
+        pattern=IDEMPOTENCY_KEY_PATTERN,
         description="Names this request: sent again with the same key it has one effect and one answer",
         examples=["9f1c2a7e-4a53-4c61-8f0a-0d1c5f6e7b21"],
     ),
 ]
-Phone = Annotated[str, Field(pattern=_PHONE_PATTERN, examples=["13800008000"])]
+Phone = Annotated[str, Field(pattern=PHONE_PATTERN, examples=["13800008000"])]
 
 
 class AdmissionRequest(StrictModel):
@@ -40,7 +41,7 @@ class AdmissionRequest(StrictModel):
 class ReservationRequest(StrictModel):
     """What to hold. `phone` is kept with the reservation, for customer service."""
 
-    sku: Annotated[str, Field(pattern=_SKU_PATTERN, examples=["headphones-black"])]
+    sku: Annotated[str, Field(pattern=SKU_PATTERN, examples=["headphones-black"])]
     quantity: Annotated[int, Field(ge=1, le=QUANTITY_MAX, examples=[1])]
     phone: Phone | None = None
 

@@ -14,7 +14,11 @@ class DomainError(Exception):
     def __init__(self, *, retry_after_seconds: float | None = None, **facts: object) -> None:
         self.facts = facts
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(f"{self.code} {facts}" if facts else self.code)
+        super().__init__()
+
+    def __str__(self) -> str:
+        """For logs; most refusals are never printed, so it is not made before."""
+        return f"{self.code} {self.facts}" if self.facts else self.code
 
 
 class Unavailable(DomainError):

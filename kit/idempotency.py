@@ -32,6 +32,11 @@ def parse_key(header: str | None) -> str:
     return header.strip()
 
 
+def is_key(text: str) -> bool:
+    """Whether `text` may be a key as it stands."""
+    return _KEY.fullmatch(text) is not None
+
+
 def fingerprint(request: Any) -> bytes:
     """16 bytes that tell one request body from another, whatever the order of its fields."""
     return hashlib.blake2b(_encoder.encode(request), digest_size=16).digest()

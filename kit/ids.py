@@ -1,10 +1,14 @@
-"""Time-ordered ids: UUID version 7 (RFC 9562), so that indexes grow at one end."""
+"""Time-ordered ids: UUID version 7 (RFC 9562), so that indexes grow at one end.
+
+They are made and read as the database driver's own UUID, a subclass of the standard one that costs a tenth of it.
+"""
 
 import re
 from typing import Final
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
+from asyncpg.pgproto import pgproto
+from uuid_utils import uuid7
 
 USER_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}$"
 SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}[a-z0-9]$"
@@ -14,7 +18,13 @@ _USER_ID = re.compile(USER_ID_PATTERN)
 
 def new_id() -> UUID:
     """A fresh id that sorts after those made before it (to the millisecond)."""
-    return UUID(int=uuid7().int)
+    return uuid_of(uuid7().bytes)
+
+
+def uuid_of(raw: bytes) -> UUID:
+    """The id whose 16 bytes these are. Raises `ValueError`."""
+    made: UUID = pgproto.UUID(raw)
+    return made
 
 
 def is_user_id(text: str) -> bool:

@@ -3,10 +3,12 @@
 Services take a `WriteSession` and never commit; whoever opened the unit of work does, at the edge.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
+import asyncpg
 import structlog
 from asyncpg.exceptions import (
     CannotConnectNowError,
@@ -17,14 +19,18 @@ from asyncpg.exceptions import (
     SerializationError,
     TooManyConnectionsError,
 )
+from asyncpg.exceptions import InterfaceError as DriverInterfaceError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from kit.errors import StartRefused, Unavailable
 from kit.settings import PostgresSettings
+from kit.statements import Statement
 
 log = structlog.get_logger()
+
+CLOSE_SECONDS_MAX: Final = 2.0  # whoever still holds a connection has been told to end
 
 # How much longer than the server's own bound the client waits: a living server's answer comes first, and a silent one
 # (frozen, behind a dead network) ends in time all the same.
@@ -39,6 +45,7 @@ _AWAY: Final = (
     SerializationError,
     TooManyConnectionsError,
     QueryCanceledError,
+    DriverInterfaceError,  # the connection is closed or closing
     OSError,
     TimeoutError,
 )
@@ -46,6 +53,10 @@ _AWAY: Final = (
 
 class ReadSession(AsyncSession):
     """A session that PostgreSQL itself holds read-only."""
+
+    async def rows(self, statement: Statement, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """The rows of a statement; see `kit.statements.Rows`."""
+        return (await self.execute(statement.clause, dict(parameters))).all()
 
 
 class WriteSession(ReadSession):
@@ -58,6 +69,20 @@ class WriteSession(ReadSession):
         logged and changes nothing about the commit.
         """
         self.info.setdefault("after_commit", []).append(action)
+
+
+class DriverTransaction:
+    """A transaction of the driver itself, for statements whose cost matters; see `kit.statements.Rows`."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def rows(self, statement: Statement, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        text, names = statement.placed
+        found: Sequence[Sequence[Any]] = await self._connection.fetch(
+            text, *[parameters[name] for name in names]
+        )
+        return found
 
 
 def driver_url(database_url: str) -> str:
@@ -86,18 +111,22 @@ def create_engine(
         pool_pre_ping=True,
         isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         hide_parameters=True,  # an error that is logged must not carry a phone number
-        connect_args={
-            "timeout": settings.postgres_connect_seconds,
-            "command_timeout": settings.postgres_statement_seconds + SILENCE_SECONDS,
-            "server_settings": {
-                "application_name": "floodgate",
-                "statement_timeout": str(int(settings.postgres_statement_seconds * 1000)),
-                "idle_in_transaction_session_timeout": "15000",  # a stalled process must not hold row locks
-                "default_transaction_read_only": "on" if read_only else "off",
-                "timezone": "UTC",
-            },
-        },
+        connect_args=_connect_arguments(settings, read_only=read_only),
     )
+
+
+def _connect_arguments(settings: PostgresSettings, *, read_only: bool = False) -> dict[str, Any]:
+    return {
+        "timeout": settings.postgres_connect_seconds,
+        "command_timeout": settings.postgres_statement_seconds + SILENCE_SECONDS,
+        "server_settings": {
+            "application_name": "floodgate",
+            "statement_timeout": str(int(settings.postgres_statement_seconds * 1000)),
+            "idle_in_transaction_session_timeout": "15000",  # a stalled process must not hold row locks
+            "default_transaction_read_only": "on" if read_only else "off",
+            "timezone": "UTC",
+        },
+    }
 
 
 def is_away(error: BaseException) -> bool:
@@ -120,6 +149,8 @@ class Postgres:
         self.engine = create_engine(settings, pool_connections_max=pool_connections_max)
         self._reads = create_engine(settings, pool_connections_max=pool_connections_max, read_only=True)
         self._snapshots = self._reads.execution_options(isolation_level="REPEATABLE READ")
+        self._settings = settings
+        self._driver_pool: asyncpg.Pool | None = None
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
@@ -149,9 +180,49 @@ class Postgres:
                 for action in session.info.get("after_commit", ()):
                     await _run_after_commit(action)
 
+    @asynccontextmanager
+    async def driver(self, *, readonly: bool = False) -> AsyncIterator[DriverTransaction]:
+        """Like `unit_of_work` and `read`, without SQLAlchemy between, on a few connections kept for it.
+
+        Raises `Unavailable("postgres")` when the server is away, and the driver's own errors.
+        """
+        with _away_as_unavailable():
+            async with (
+                (await self.driver_pool()).acquire(
+                    timeout=self._settings.postgres_pool_wait_seconds
+                ) as connection,
+                connection.transaction(readonly=readonly),
+            ):
+                yield DriverTransaction(connection)
+
+    async def driver_pool(self) -> asyncpg.Pool:
+        """The pool behind `driver`, made at its first use."""
+        if self._driver_pool is None:
+            pool = asyncpg.create_pool(
+                self._settings.database_url,
+                min_size=0,
+                max_size=self._settings.postgres_driver_connections_max,
+                max_inactive_connection_lifetime=60.0,
+                reset=_keep,
+                **_connect_arguments(self._settings),
+            )
+            await pool  # connects nothing yet, so nobody else can come between
+            self._driver_pool = pool
+        return self._driver_pool
+
     async def close(self) -> None:
+        if self._driver_pool is not None:
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS_MAX):
+                    await self._driver_pool.close()
+            except TimeoutError:
+                log.warning("postgres_left_unfinished")  # `close` has cut what it was waiting for
         await self.engine.dispose()
         await self._reads.dispose()
+
+
+async def _keep(_connection: asyncpg.Connection) -> None:
+    """Nothing outlives a transaction here, so there is nothing to reset, and no round trip for it."""
 
 
 async def _run_after_commit(action: Callable[[], Awaitable[None]]) -> None:

@@ -34,6 +34,8 @@ class PostgresSettings(BaseSettings):
     database_url: str = ""
     # Σ pool over all processes must stay below max_connections; 10 suffices because hot writes are group-committed.
     postgres_pool_connections_max: int = Field(default=10, ge=1, le=200)
+    # Beside them, for the group commit alone: two lanes, their look-ups, and what a broken one leaves behind.
+    postgres_driver_connections_max: int = Field(default=6, ge=1, le=50)
     # A caller that waits longer than this for a connection is better served by a 503 and a retry.
     postgres_pool_wait_seconds: float = Field(default=3.0, gt=0, le=60)
     postgres_connect_seconds: float = Field(default=5.0, gt=0, le=60)

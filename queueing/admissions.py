@@ -6,7 +6,8 @@ from uuid import UUID
 
 import msgspec
 
-from kit.signing import Keyring, TokenRefused
+from kit.ids import uuid_of
+from kit.signing import Keyring
 from queueing.errors import AdmissionInvalid
 
 PURPOSE: Final = "admission"
@@ -47,15 +48,24 @@ def sign_admission(keyring: Keyring, facts: AdmissionFacts) -> str:
 
 def open_admission(keyring: Keyring, token: str, now: datetime) -> AdmissionFacts:
     """The facts of `token`. Raises `AdmissionInvalid` with malformed, unknown_key, bad_signature or expired."""
+    facts = read_admission(keyring, token, now)
+    if isinstance(facts, str):
+        raise AdmissionInvalid(facts)
+    return facts
+
+
+def read_admission(keyring: Keyring, token: str, now: datetime) -> AdmissionFacts | str:
+    """The facts of `token`, or the reason why it gives no right to buy."""
+    content = keyring.open(PURPOSE, token)
+    if isinstance(content, str):
+        return content
     try:
-        payload = _decoder.decode(keyring.verify(PURPOSE, token))
-        admission_id = UUID(bytes=payload.admission_id)
-    except TokenRefused as error:
-        raise AdmissionInvalid(error.reason) from None
+        payload = _decoder.decode(content)
+        admission_id = uuid_of(payload.admission_id)
     except (msgspec.DecodeError, ValueError):
-        raise AdmissionInvalid("malformed") from None
+        return "malformed"
     if now.timestamp() >= payload.expires_at:
-        raise AdmissionInvalid("expired")
+        return "expired"
     return AdmissionFacts(
         sale_id=payload.sale_id,
         user_id=payload.user_id,

@@ -80,15 +80,20 @@ class RoomRenewal:
     paused: bool
 
 
-def join_call(sale_id: str, user_id: str, seen: int) -> LuaCall:
-    """The call that asks for one place for one user; asking again is harmless."""
-    bucket, digest = keys.place(sale_id, user_id)
-    return LuaCall(JOIN, [keys.room(sale_id), bucket], [digest, seen, RETENTION_SECONDS])
+def join_call(sale_id: str, user_ids: Sequence[str], seen: int) -> LuaCall:
+    """The call that asks for one place for each user of one sale; asking again is harmless."""
+    names: list[str] = [keys.room(sale_id)]
+    arguments: list[str | bytes | int] = [seen, RETENTION_SECONDS]
+    for user_id in user_ids:
+        bucket, digest = keys.place(sale_id, user_id)
+        names.append(bucket)
+        arguments.append(digest)
+    return LuaCall(JOIN, names, arguments)
 
 
-def join_answer(answer: Any) -> JoinAnswer:
-    """The script's answer by name."""
-    return JoinAnswer(answer[0].decode(), int(answer[1]))
+def join_answers(answer: Any) -> list[JoinAnswer]:
+    """The script's answers by name, in the order of the users."""
+    return [JoinAnswer(answer[n].decode(), int(answer[n + 1])) for n in range(0, len(answer), 2)]
 
 
 async def find_place(queue: Redis, sale_id: str, user_id: str) -> int | None:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from kit.signing import Keyring, TokenRefused
+from kit.signing import Keyring
 from queueing.errors import TicketInvalid
 
 PURPOSE: Final = "ticket"
@@ -31,12 +31,19 @@ def sign_ticket(keyring: Keyring, facts: TicketFacts) -> str:
 
 def open_ticket(keyring: Keyring, token: str, *, sale_id: str, user_id: str) -> TicketFacts:
     """The facts of `token`. Raises `TicketInvalid`: not ours, or somebody else's."""
-    try:
-        facts = _decoder.decode(keyring.verify(PURPOSE, token))
-    except TokenRefused as error:
-        raise TicketInvalid(error.reason) from None
-    except msgspec.DecodeError:
-        raise TicketInvalid("malformed") from None
-    if (facts.sale_id, facts.user_id) != (sale_id, user_id):
-        raise TicketInvalid("foreign")
+    facts = read_ticket(keyring, token, sale_id=sale_id, user_id=user_id)
+    if isinstance(facts, str):
+        raise TicketInvalid(facts)
     return facts
+
+
+def read_ticket(keyring: Keyring, token: str, *, sale_id: str, user_id: str) -> TicketFacts | str:
+    """The facts of `token`, or the reason why it is no ticket of this user for this sale."""
+    content = keyring.open(PURPOSE, token)
+    if isinstance(content, str):
+        return content
+    try:
+        facts = _decoder.decode(content)
+    except msgspec.DecodeError:
+        return "malformed"
+    return facts if facts.sale_id == sale_id and facts.user_id == user_id else "foreign"

@@ -1,10 +1,10 @@
 """The way in: a place in line, and the admission when the turn has come."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from gateway.answers import AdmissionAnswer, TicketAnswer
-from gateway.callers import PartsOf, User
-from gateway.describe import FOR_USER, WITH_BODY, answers
+from gateway.callers import PartsOf, User, pass_limits
+from gateway.describe import FOR_USER, LIMITED, WITH_BODY, answers
 from gateway.requests import AdmissionRequest, SaleId
 from kit.web.strict import StrictRoute
 
@@ -16,11 +16,22 @@ router = APIRouter(tags=["waiting room"], route_class=StrictRoute)
     status_code=201,
     responses={
         200: {"model": TicketAnswer, "description": "The same place again"},
-        **answers(*FOR_USER, "sale_unknown", "sale_not_open", "sale_over", "invalid_request", "unavailable"),
+        **answers(
+            *FOR_USER,
+            *LIMITED,
+            "sale_unknown",
+            "sale_not_open",
+            "sale_over",
+            "invalid_request",
+            "unavailable",
+        ),
     },
 )
-async def join(sale_id: SaleId, user: User, parts: PartsOf, response: Response) -> TicketAnswer:
+async def join(
+    sale_id: SaleId, user: User, parts: PartsOf, request: Request, response: Response
+) -> TicketAnswer:
     """A place in line: 201 the first time, 200 and the same place after."""
+    await pass_limits(parts, request, response, "tickets", user.user_id)
     ticket = await parts.waiting_room.join(sale_id, user.user_id)
     if not ticket.first:
         response.status_code = 200

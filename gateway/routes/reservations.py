@@ -1,13 +1,15 @@
 """Holding, looking at and giving back what is scarce; paying for it."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from flashsale import facts
-from flashsale.reservations import ReserveRequest, get_reservation
+from flashsale.reservations import Reserved, ReserveRequest, get_reservation
 from gateway.answers import PaymentAnswer, ReservationAnswer
-from gateway.callers import Admitted, PartsOf, User
-from gateway.describe import FOR_USER, WITH_BODY, answers
+from gateway.callers import Admitted, PartsOf, User, pass_limits
+from gateway.describe import FOR_USER, LIMITED, WITH_BODY, answers
 from gateway.requests import IdempotencyKey, ReservationId, ReservationRequest, SaleId
+from kit.errors import DomainError
+from kit.sinks import Waiter
 from kit.web.strict import StrictRoute
 
 router = APIRouter(tags=["reservations"], route_class=StrictRoute)
@@ -29,7 +31,7 @@ REPLAYED = "Idempotency-Replayed"
             },
         },
         **answers(
-            *WITH_BODY, "key_missing", "admission_missing", "admission_invalid", "admission_foreign",
+            *WITH_BODY, *LIMITED, "key_missing", "admission_missing", "admission_invalid", "admission_foreign",
             "sale_unknown", "item_unknown", "sale_not_open", "sold_out", "limit_reached", "in_progress",
             "sale_over", "key_reused", "quantity_invalid", "unavailable",
         ),
@@ -41,10 +43,11 @@ async def reserve(
     key: IdempotencyKey,
     admission: Admitted,
     parts: PartsOf,
+    request: Request,
     response: Response,
 ) -> ReservationAnswer:
     """Holds units. The answer comes after the commit: what it says is so, whatever happens next."""
-    reserved = await parts.reservations.reserve(
+    prepared = parts.reservations.prepare(
         ReserveRequest(
             admitted=facts.Admitted(sale_id, admission.user_id, admission.admission_id, admission.position),
             sku=wish.sku,
@@ -53,6 +56,12 @@ async def reserve(
             phone=wish.phone,
         )
     )
+    if isinstance(prepared, DomainError):
+        raise prepared
+    await pass_limits(parts, request, response, "reservations", admission.user_id, wish.sku)
+    waiter: Waiter[Reserved] = Waiter()
+    parts.reservations.enter(prepared, waiter)
+    reserved = await waiter
     if reserved.replayed:
         response.headers[REPLAYED] = "true"
     return ReservationAnswer.of(reserved.reservation)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import msgspec
 from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
@@ -12,19 +11,13 @@ from starlette.responses import Response
 from gateway.answers import QueueAnswer, SaleAnswer, SalesAnswer
 from gateway.callers import PartsOf
 from gateway.describe import answers
-from gateway.parts import Parts
 from gateway.requests import SaleId
-from kit.clock import rfc3339
 from kit.web.conditional import Document
-from queueing.service import queue_document
 
 router = APIRouter(tags=["sales"])
 
 JSON: Final = "application/json"
 SALES_CACHE: Final = "public, max-age=5"  # a sale changes by a person's hand; five seconds are soon enough
-QUEUE_CACHE: Final = "public, max-age=1"
-# The views behind the queue document change once a second; writing it more often than this would only burn CPU.
-QUEUE_REUSE_SECONDS: Final = 0.2
 _NOT_MODIFIED: Final[dict[int | str, dict[str, Any]]] = {
     304: {"description": "Unchanged since the ETag that was sent"}
 }
@@ -78,6 +71,7 @@ async def show_sale(sale_id: SaleId, request: Request, parts: PartsOf) -> Respon
     return document.answer(request)
 
 
+@router.head("/v1/sales/{sale_id}/queue", include_in_schema=False)
 @router.get(
     "/v1/sales/{sale_id}/queue",
     response_model=QueueAnswer,
@@ -85,22 +79,7 @@ async def show_sale(sale_id: SaleId, request: Request, parts: PartsOf) -> Respon
 )
 async def show_queue(sale_id: SaleId, request: Request, parts: PartsOf) -> Response:
     """The waiting room and the stock, the same for everybody: poll it, no sooner than `next_poll_seconds` says."""
-    view = parts.rooms.view(sale_id)
-    tick = int(parts.clock.now().timestamp() / QUEUE_REUSE_SECONDS)
-    made_from = (view, tick)
-    return written(request).get(f"queue {sale_id}", made_from, lambda: _queue(parts, sale_id)).answer(request)
-
-
-def _queue(parts: Parts, sale_id: str) -> Document:
-    now = parts.clock.now()
-    content = queue_document(
-        parts.rooms.view(sale_id), parts.stock_board.bands(sale_id), parts.stock_board.sold_out(sale_id), now
-    )
-    content["stale"] = content["stale"] or parts.stock_board.stale
-    # The clock's reading is no news: a document that says nothing else keeps its ETag.
-    identity = msgspec.json.encode({**content, "server_time": None})
-    body = msgspec.json.encode({**content, "server_time": rfc3339(now)})
-    return Document.of(body, media_type=JSON, cache_control=QUEUE_CACHE, identity=identity)
+    return parts.queue_documents.get(sale_id).answer(request)
 
 
 def _document(answer: BaseModel) -> Document:

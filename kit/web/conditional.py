@@ -26,12 +26,13 @@ class Document:
     def answer(self, request: Request, headers: dict[str, str] | None = None) -> Response:
         """200 with the body, or 304 where the caller has it."""
         fields = {"ETag": self.etag, "Cache-Control": self.cache_control, **(headers or {})}
-        if _has(request.headers.get("if-none-match"), self.etag):
+        if has(request.headers.get("if-none-match"), self.etag):
             return Response(status_code=304, headers=fields)
         return Response(self.body, media_type=self.media_type, headers=fields)
 
 
-def _has(if_none_match: str | None, etag: str) -> bool:
+def has(if_none_match: str | None, etag: str) -> bool:
+    """Whether the caller's `If-None-Match` names the document (weak comparison, RFC 9110, 8.8.3.2)."""
     if if_none_match is None:
         return False
     opaque = etag.removeprefix("W/")

@@ -1,88 +1,176 @@
-"""The HTTP/1.1 connection with the bounds that uvicorn leaves open: how long a head may take and how large it may be.
+"""The HTTP/1.1 connection with the bounds that uvicorn leaves open: how long a request may take to arrive and how large
+its head may be; how long a connection may rest; and how it ends when the process leaves.
 
-uvicorn waits for ever for a head that trickles in and answers what it cannot parse with plain text.
+What is refused here is answered in problem form, in its turn: never before the answers to earlier requests.
 """
 
 import asyncio
-import json
-from typing import Final
+import random
+from collections.abc import Iterable
+from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
-HEAD_SECONDS_MAX: Final = (
-    10.0  # from the connection, or the last answer's successor's first byte, to the whole head
-)
-HEAD_BYTES_MAX: Final = 32 * 1024  # above the 16 KiB that get a proper 431: this only stops an endless head
-_ANSWER: Final = json.dumps(
-    {
-        "type": "urn:floodgate:problem:bad_request",
-        "title": "Bad request",
-        "status": 400,
-        "detail": "This request cannot be read.",
-        "code": "bad_request",
-    }
-).encode()
+from kit.web import metrics
+from kit.web.kernel import accept_wait_seconds, receipt_wait_seconds
+from kit.web.rawproblems import Header, language_of, raw_problem
+from kit.web.receipt import WAIT_SAMPLES, Cut, Receipt, Receipts, Stage
 
-
-class _HeadTooLarge(ValueError):
-    pass
+_ANSWERED_CUTS: Final = frozenset({Cut.SLOW_HEAD, Cut.SLOW_BODY})  # who has said nothing is told nothing
+_BUSY: Final = frozenset({"temporary_reduced_capacity"})
+RETRY_SECONDS_MAX: Final = 5  # who found no room: a connection is given up within seconds
+RECEIVED_AT: Final = "received_at"  # in the scope's state: `loop.time()` when the request was whole
 
 
-class BoundedHttpProtocol(HttpToolsProtocol):
+class HeadTooLarge(ValueError):
+    """The head exceeds its bounds; raised into the parser, which stops."""
+
+
+def refusal(code: str, headers: Iterable[Header] | None, *, close: bool = True) -> bytes:
+    """The answer that ends a connection, in the language of the headers that have come."""
+    wait = random.randint(1, RETRY_SECONDS_MAX) if code in _BUSY else None  # noqa: S311 - spreads a crowd
+    return raw_problem(code, language_of(headers), retry_after_seconds=wait, close=close)
+
+
+class BoundedConfig(Config):
+    """uvicorn's configuration and the receipts that all its connections share."""
+
+    receipts: Receipts
+
+
+class BoundedHttpProtocol(Receipt, HttpToolsProtocol):
     """One connection."""
 
-    _head_timer: asyncio.TimerHandle | None = None
-    _head_bytes = 0
+    # Of the head that is coming in: the size of the chunk that it began in, which may hold other requests too, and
+    # of all chunks after it.
+    _chunk_bytes = _first_bytes = _later_bytes = 0
+    _refusal: str | None = None  # the code of the answer that ends the connection, once it is its turn
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        assert isinstance(config, BoundedConfig)
+        self.receipts = config.receipts
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._watch_head()
+        waited = accept_wait_seconds(transport.get_extra_info("socket"))
+        if waited is not None:
+            metrics.ACCEPT_DELAY.observe(waited)
+        if not self.receipts.admit(self):
+            self.end_with("temporary_reduced_capacity")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_here()
+        self.receipts.forget(self)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
+        self._chunk_bytes = size = len(data)
+        self._later_bytes += size
+        super().data_received(data)
+        if self.stage != Stage.RESTING:
+            self.receipts.receiving.add(self)
+            if self.stage == Stage.HEAD and self._later_bytes > self.receipts.bounds.head_bytes_max:
+                self.end_with("headers_too_large")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head_bytes = 0
-        self._watch_head()
-
-    def on_url(self, url: bytes) -> None:
-        self._count(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
-        super().on_header(name, value)
+        receipts = self.receipts
+        self.stage, self.since, self.said_something = Stage.HEAD, receipts.now, True
+        self._first_bytes, self._later_bytes = self._chunk_bytes, 0
+        receipts.unsampled -= 1
+        if receipts.unsampled <= 0:
+            receipts.unsampled = WAIT_SAMPLES
+            waited = receipt_wait_seconds(self.transport.get_extra_info("socket"))
+            if waited is not None:
+                metrics.RECEIPT_DELAY.observe(waited)
 
     def on_headers_complete(self) -> None:
-        self._head_is_here()
+        self.judge_head()
         super().on_headers_complete()
 
+    def judge_head(self) -> None:
+        """The head is whole: bounds its fields and bytes. Raises `HeadTooLarge`."""
+        self.stage, self.since = Stage.BODY, self.receipts.now
+        bounds = self.receipts.bounds
+        if len(self.headers) > bounds.header_fields_max or (
+            # What came is usually far below the bound, and then so is the head.
+            self._first_bytes + self._later_bytes > bounds.head_bytes_max
+            and self._exact_head_bytes() > bounds.head_bytes_max
+        ):
+            self._refusal = "headers_too_large"
+            raise HeadTooLarge
+
+    def on_message_complete(self) -> None:
+        self.stage, self.since = Stage.RESTING, self.receipts.now
+        self.scope["state"][RECEIVED_AT] = self.loop.time()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self.stage == Stage.RESTING:
+            self.since = self.receipts.now
+        super().on_response_complete()
+        if self._refusal is not None and not self.occupied():
+            self._write_refusal(self._refusal)
+
+    def pause_writing(self) -> None:
+        self.stalled_since = self.receipts.now
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self.stalled_since = None
+        super().resume_writing()
+
     def send_400_response(self, msg: str) -> None:
-        head = [
-            STATUS_LINE[400],
-            *(b"%s: %s\r\n" % field for field in self.server_state.default_headers),
-            b"content-type: application/problem+json\r\ncontent-language: en\r\n",
-            b"content-length: %d\r\nconnection: close\r\n\r\n" % len(_ANSWER),
-        ]
-        self.transport.write(b"".join(head) + _ANSWER)
-        self.transport.close()
+        self.end_with(self._refusal or "bad_request")
 
-    def _watch_head(self) -> None:
-        self._head_is_here()
-        self._head_timer = self.loop.call_later(HEAD_SECONDS_MAX, self._too_slow)
+    def end_with(self, code: str) -> None:
+        """Answers with a problem and closes, after whatever is being answered; reads nothing any more."""
+        self._refusal = code
+        if not self.occupied():
+            self._write_refusal(code)
 
-    def _head_is_here(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def occupied(self) -> bool:
+        """An answer is under way, or reading was paused from here; a body still expected is the caller's turn."""
+        if self.flow.read_paused or self.pipeline:
+            return True
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            return False
+        return self.stage != Stage.BODY or cycle.scope is not self.scope
 
-    def _too_slow(self) -> None:
-        if not self.transport.is_closing():
+    def cut(self, why: Cut) -> None:
+        if self.transport.is_closing():
+            return
+        if why is Cut.STALLED:
+            self.transport.abort()  # a close would wait for the reader
+        elif why in _ANSWERED_CUTS:
+            self.end_with("request_timeout")
+        else:
             self.transport.close()
 
-    def _count(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > HEAD_BYTES_MAX:
-            raise _HeadTooLarge
+    def shutdown(self) -> None:
+        """The process leaves. Who is silent is closed by the sweep; whoever asks in this moment is answered still."""
+        self._unset_keepalive_if_required()
+        if self.occupied() or self.stage == Stage.BODY:
+            self.cycle.keep_alive = False
+
+    def _write_refusal(self, code: str) -> None:
+        if self.transport.is_closing():
+            return
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            self.transport.write(refusal(code, self.headers))
+        self.transport.close()
+
+    def _exact_head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)

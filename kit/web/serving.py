@@ -18,10 +18,17 @@ from starlette.types import ASGIApp
 
 from kit.errors import StartRefused
 from kit.web.health import Health
-from kit.web.protocol import BoundedHttpProtocol
+from kit.web.kernel import accepted_by_kernel, turn_away
+from kit.web.openfiles import fitting
+from kit.web.protocol import BoundedConfig, BoundedHttpProtocol
+from kit.web.receipt import ReceiptBounds, Receipts
 
 BACKLOG: Final = 4096  # a crowd arrives within a second; the kernel holds it while the loop accepts
-KEEP_ALIVE_SECONDS: Final = 75  # longer than a balancer's idle time-out, so that it is the one to close
+KEEP_ALIVE_SECONDS_NEVER: Final = 24 * 3600  # the receipts end who rests, without a timer each
+KNOCK_SECONDS: Final = (
+    0.25  # a round trip round the world: whoever is being connected when the port closes, is
+)
+CLOSING: Final = (b"connection", b"close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +70,14 @@ async def serve(
     health: Health,
     *,
     on_drain: Callable[[], None] = lambda: None,
+    protocol: type[BoundedHttpProtocol] = BoundedHttpProtocol,
+    bounds: ReceiptBounds | None = None,
 ) -> None:
     """Runs the app in this loop until SIGTERM or SIGINT; a second signal does not wait for what is in flight."""
     server = _Server(
-        uvicorn.Config(
+        BoundedConfig(
             app,
-            http=BoundedHttpProtocol,
+            http=protocol,
             ws="none",
             lifespan="on",
             log_config=None,
@@ -77,10 +86,11 @@ async def serve(
             server_header=False,
             proxy_headers=False,  # nothing here looks at the caller's address
             backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS_NEVER,
             timeout_graceful_shutdown=door.finish_seconds_max,
         ),
         health,
+        Receipts(fitting(bounds or ReceiptBounds())),
     )
     loop = asyncio.get_running_loop()
 
@@ -90,6 +100,7 @@ async def serve(
             return
         health.draining.set()
         on_drain()
+        server.drain()
         loop.call_later(door.drain_seconds, server.leave)
 
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,11 +113,14 @@ async def serve(
 
 
 class _Server(uvicorn.Server):
-    """uvicorn would raise the signal again once it has drained, and end the process before the stores are closed."""
+    """uvicorn would raise the signal again once it has drained, and end the process before the stores are closed; it
+    would reset whoever the kernel had already connected, and close who is about to ask."""
 
-    def __init__(self, config: uvicorn.Config, health: Health) -> None:
+    def __init__(self, config: BoundedConfig, health: Health, receipts: Receipts) -> None:
         super().__init__(config)
         self._health = health
+        self._receipts = config.receipts = receipts
+        self._sweeping: asyncio.Task[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -114,8 +128,41 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        self._receipts.listeners = list(sockets or [])
+        self._sweeping = asyncio.create_task(self._receipts.run(), name="receipts")
         self._health.started.set()
+
+    def drain(self) -> None:
+        """Still accepts and answers, and tells each caller with the answer to take its next request elsewhere."""
+        self.config.encoded_headers = [*self.config.encoded_headers, CLOSING]
+        self.server_state.default_headers = [*self.server_state.default_headers, CLOSING]
 
     def leave(self) -> None:
         """Closes the port and ends once what is in flight is answered."""
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Closes the port, answers everybody whom the kernel has let in, and lets those go who say nothing more."""
+        self._receipts.listeners = []
+        turned = [turn_away(listener) for listener in sockets or []]
+        if any(turned):
+            await asyncio.sleep(KNOCK_SECONDS)
+        accepted = [one for listener in sockets or [] for one in accepted_by_kernel(listener)]
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for one in accepted:
+            await loop.connect_accepted_socket(self._connection, one)
+        self._receipts.leaving = True
+        await super().shutdown(sockets)
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+
+    def _connection(self) -> asyncio.Protocol:
+        make: Callable[..., asyncio.Protocol] = self.config.http_protocol_class
+        return make(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            _loop=asyncio.get_running_loop(),
+        )

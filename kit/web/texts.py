@@ -81,8 +81,8 @@ GENERAL: Final[Mapping[str, ProblemText]] = MappingProxyType(
         ),
         "request_timeout": problem_text(
             408,
-            ("Request not received in time", "The body did not arrive in time; send it again."),
-            ("请求接收超时", "请求体未能及时到达，请重新发送。"),
+            ("Request not received in time", "The request did not arrive in time; send it again."),
+            ("请求接收超时", "请求未能及时到达，请重新发送。"),
         ),
         "body_too_large": problem_text(
             413,
@@ -115,6 +115,22 @@ GENERAL: Final[Mapping[str, ProblemText]] = MappingProxyType(
             500,
             ("Internal error", "Something went wrong on our side; it has been noted."),
             ("内部错误", "服务器出现问题，已记录。"),
+        ),
+        "temporary_reduced_capacity": problem_text(
+            503,
+            (
+                "Too busy right now",
+                "More is asked than can be answered well; nothing was begun. Come back after Retry-After.",
+            ),
+            ("当前繁忙", "请求过多，暂时无法处理；未产生任何影响。请按 Retry-After 稍后重试。"),
+        ),
+        "answer_late": problem_text(
+            503,
+            (
+                "No answer in time",
+                "The answer did not come in time and what was asked may have been done; send the same request again.",
+            ),
+            ("未能及时答复", "未能在时限内得到结果，操作可能已生效；请重新发送同一请求。"),
         ),
         "unavailable": problem_text(
             503,

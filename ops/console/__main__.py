@@ -45,7 +45,9 @@ async def main() -> None:
             await reach_postgres(stores)
             app = create_app(Parts(postgres, Desk(place_finder(queue)), identities))
             log.info("console_starting", port=settings.port)
-            await serve(app, door, listener, health)
+            health.ready_checks.append(identities.why_not_ready)
+            async with identities.fetching():
+                await serve(app, door, listener, health)
         finally:
             await queue.aclose()
             await postgres.close()

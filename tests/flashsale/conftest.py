@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from sqlalchemy import text
 
 from flashsale import ledger, statements
 from flashsale.payments import Payments
@@ -86,14 +85,16 @@ def without_item_lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Removes the lock and the guarded update, as if somebody had found them slow."""
 
     def remove() -> None:
-        lock, take = str(statements.LOCK_ITEMS), str(statements.TAKE_UNITS)
+        lock, take = str(statements.LOCK_ITEMS.clause), str(statements.TAKE_UNITS.clause)
         assert "FOR UPDATE OF items" in lock
         assert "AND items.taken + wanted.units <= items.total" in take
-        monkeypatch.setattr(statements, "LOCK_ITEMS", text(lock.replace("FOR UPDATE OF items", "")))
+        monkeypatch.setattr(
+            statements, "LOCK_ITEMS", statements.statement(lock.replace("FOR UPDATE OF items", ""))
+        )
         monkeypatch.setattr(
             statements,
             "TAKE_UNITS",
-            text(take.replace("AND items.taken + wanted.units <= items.total", "")),
+            statements.statement(take.replace("AND items.taken + wanted.units <= items.total", "")),
         )
 
     return remove

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from uuid import UUID, uuid4
 
+from msgspec import structs
 from redis.asyncio import Redis
 from sqlalchemy import func, select
 
@@ -51,7 +52,7 @@ def a_plan(sale_id: str, *items: ItemPlan, **changes: Any) -> SalePlan:
 
 def a_request(sale_id: str, user_id: str, *, key: str | None = None, **changes: Any) -> ReserveRequest:
     admitted = Admitted(sale_id, user_id, uuid4(), 7)
-    return replace(ReserveRequest(admitted, SKU, 1, key or uuid4().hex, "13800008000"), **changes)
+    return structs.replace(ReserveRequest(admitted, SKU, 1, key or uuid4().hex, "13800008000"), **changes)
 
 
 class Shop:
@@ -124,7 +125,7 @@ class Shop:
 
 def a_wish(sale_id: str, user_id: str, *, key: str | None = None, **changes: Any) -> Wish:
     wish = Wish(new_id(), sale_id, SKU, user_id, 1, key or uuid4().hex, b"same", uuid4(), 7, None)
-    return replace(wish, **changes)
+    return structs.replace(wish, **changes)
 
 
 class LossyRedis:

@@ -11,7 +11,7 @@ from flashsale.committer import GroupCommitter
 from flashsale.ledger import Decision
 from flashsale.settings import FlashsaleSettings
 from kit.errors import Unavailable
-from kit.postgres import Postgres, WriteSession
+from kit.postgres import DriverTransaction, Postgres
 from kit.redis import RedisRoles
 from tests.flashsale.conftest import OpenShop
 from tests.flashsale.scenes import Shop, a_plan, a_wish, an_item
@@ -111,8 +111,8 @@ class DeafPostgres(Postgres):
     deaf_for = 1
 
     @asynccontextmanager
-    async def unit_of_work(self) -> AsyncIterator[WriteSession]:
-        async with super().unit_of_work() as session:
+    async def driver(self, *, readonly: bool = False) -> AsyncIterator[DriverTransaction]:
+        async with super().driver(readonly=readonly) as session:
             yield session
         if self.deaf_for:
             self.deaf_for -= 1
@@ -122,7 +122,8 @@ class DeafPostgres(Postgres):
 @pytest.fixture
 async def deaf_postgres(postgres: Postgres) -> DeafPostgres:
     deaf = DeafPostgres.__new__(DeafPostgres)
-    deaf.engine = postgres.engine
+    await postgres.driver_pool()  # one pool for both, closed with the hearing one
+    vars(deaf).update(vars(postgres))
     return deaf
 
 

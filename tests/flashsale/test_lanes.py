@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from flashsale.facts import Reservation, Reserved
 from flashsale.lanes import Lanes, Waiting
 from flashsale.settings import FlashsaleSettings
+from kit.sinks import Waiter
 from tests.flashsale.scenes import a_wish
 
 
@@ -34,8 +35,13 @@ async def test_a_lane_whose_idle_work_fails_goes_on() -> None:
     lanes = Lanes(FlashsaleSettings(lanes=1), serve, stumble)
     lanes.start()
     async with asyncio.timeout(10):
-        answer = await lanes.enter(a_wish("sale-x", "ada"))
-        assert not answer.replayed
+        assert not (await _answer(lanes, "ada")).replayed
         await stumbled.wait()
-        assert not (await lanes.enter(a_wish("sale-x", "bob"))).replayed
+        assert not (await _answer(lanes, "bob")).replayed
         await lanes.stop()
+
+
+async def _answer(lanes: Lanes, user_id: str) -> Reserved:
+    waiter: Waiter[Reserved] = Waiter()
+    assert lanes.enter(a_wish("sale-x", user_id), waiter)
+    return await waiter

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from flashsale.rules import ItemState, UsedKey, Wish, band, decide, late_payment
 from kit.ids import new_id
@@ -21,8 +22,8 @@ def test_an_old_key_is_answered_before_anything_else_is_asked() -> None:
     used = {("sale", "ada", "k1"): UsedKey(new_id(), wish.fingerprint)}
     over = replace(ITEM, over=True, taken=10)
     assert decide([wish], {NAME: over}, used, {}) == ["replayed"]
-    assert decide([replace(wish, fingerprint=b"other")], {NAME: over}, used, {}) == ["key_reused"]
-    assert decide([replace(wish, key="k2")], {NAME: over}, used, {}) == ["over"]
+    assert decide([structs.replace(wish, fingerprint=b"other")], {NAME: over}, used, {}) == ["key_reused"]
+    assert decide([structs.replace(wish, key="k2")], {NAME: over}, used, {}) == ["over"]
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from flashsale.settings import FlashsaleSettings
 from flashsale.upkeep import StockRepair
 from gateway.app import create_app
 from gateway.live import LiveRoom
+from gateway.overload.gate import Gate
+from gateway.overload.settings import OverloadSettings
 from gateway.parts import Parts, running
 from gateway.settings import GatewaySettings
 from kit.clock import SystemClock
@@ -113,6 +115,8 @@ async def parts_of(
         doorbells=doorbells,
         live=LiveRoom(postgres, doorbells, settings),
         webhook_secret=SECRET,
+        # A busy machine must not decide what a test sees.
+        gate=Gate(OverloadSettings(lag_seconds_max=5)),
     )
     await client.close()
 

@@ -93,6 +93,8 @@ def _described() -> FastAPI:
     """The app for its document alone; nothing of it is ever called."""
 
     class Nothing:
+        gate = None
+
         class settings:  # noqa: N801 - stands where an attribute stands
             local_issuer = True
 

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from kit.lua import LuaCall
@@ -67,3 +68,44 @@ async def test_the_pool_of_connections_does_not_bound_the_crowd(
     crowd = 4 * redis_settings.redis_connections_max
     answers = await asyncio.gather(*(joins.join(opened.sale_id, f"u{n}", seen=0) for n in range(crowd)))
     assert {answer.outcome for answer in answers} == {"first"}
+
+
+async def test_a_crowded_sale_delays_another_by_one_batch_at_most(
+    opened: RoomPlan, redis_roles: RedisRoles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "BATCH_MAX", 10)
+    sent: list[list[int]] = []
+    real = batches.run_all
+
+    async def counted(queue: Redis, calls: list[LuaCall]) -> list[object]:
+        sent.append([len(call.keys) - 1 for call in calls])
+        return await real(queue, calls)
+
+    monkeypatch.setattr(batches, "run_all", counted)
+    joins = JoinBatches(redis_roles.queue)
+    crowd = [joins.join("crowded-sale", f"u{n}") for n in range(40)]
+    few = [joins.join(opened.sale_id, f"u{n}") for n in range(3)]
+    answers = await asyncio.gather(*crowd, *few)
+    assert sent[0] == [5, 3], "one call a sale, each with an even share"
+    assert {answer.outcome for answer in answers[:40]} == {"not_loaded"}, "its trouble is its own"
+    assert {answer.outcome for answer in answers[40:]} == {"first"}
+
+
+async def test_one_user_twice_in_a_batch_has_one_place(opened: RoomPlan, redis_roles: RedisRoles) -> None:
+    joins = JoinBatches(redis_roles.queue)
+    answers = await asyncio.gather(
+        *(joins.join(opened.sale_id, user) for user in ("ann", "ben", "ann", "ann"))
+    )
+    assert [answer.outcome for answer in answers] == ["first", "first", "again", "again"]
+    assert [answer.position for answer in answers] == [0, 1, 0, 0]
+
+
+async def test_who_waited_too_long_is_not_asked_for(
+    opened: RoomPlan, redis_roles: RedisRoles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "WAITING_SECONDS_MAX", -1.0)
+    joins = JoinBatches(redis_roles.queue)
+    with pytest.raises(QueueUnavailable):
+        await joins.join(opened.sale_id, "ann")
+    monkeypatch.undo()
+    assert (await joins.join(opened.sale_id, "ben")).position == 0

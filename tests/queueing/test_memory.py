@@ -53,7 +53,7 @@ async def test_a_waiting_shopper_costs_at_most_24_bytes_of_redis(
 async def _join_all(queue: Redis, sale_id: str, numbers: range) -> None:
     for start in range(numbers.start, numbers.stop, BATCH):
         numbers_now = range(start, min(start + BATCH, numbers.stop))
-        calls = [store.join_call(sale_id, f"user-{number}", 0) for number in numbers_now]
+        calls = [store.join_call(sale_id, [f"user-{number}"], 0) for number in numbers_now]
         answers = await run_all(queue, calls)
         assert {answer[0] for answer in answers} == {b"first"}
 

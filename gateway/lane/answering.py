@@ -1,0 +1,100 @@
+"""Turns that wait: first for the limits, then for the batch that does what was asked; under a permit of the gate.
+
+One object a request, which is told twice: by the limits whether it may pass, and by the room what came of it.
+"""
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from gateway.lane.turns import Turn
+from gateway.overload.priority import Outcome, Priority
+from kit.errors import DomainError, Unavailable
+from queueing.limits.decisions import Decision
+from queueing.limits.errors import refusal
+
+if TYPE_CHECKING:
+    from gateway.lane.protocol import LaneProtocol
+    from gateway.lane.routes import Route
+    from gateway.overload.gate import Permit
+
+Said = TypeVar("Said")
+
+
+class Answering(Turn, Generic[Said]):
+    """A sink of the limits and of a room. Subclasses say what is asked of the room, and write its answer."""
+
+    __slots__ = ("asked_language", "began", "limits_told", "permit", "route")
+
+    def __init__(self, route: "Route", connection: "LaneProtocol") -> None:
+        super().__init__()
+        self.route = route
+        self.asked_language = connection.fields.get(b"accept-language")
+        self.limits_told = b""  # header fields
+        self.began = perf_counter()
+        self.permit: Permit | None = None
+
+    def enter_room(self) -> None:
+        """Asks the room, once the limits let it."""
+        raise NotImplementedError
+
+    def written_answer(self, said: Said) -> tuple[str, bytes]:
+        """The outcome to be counted, and the answer."""
+        raise NotImplementedError
+
+    def begin(
+        self, connection: "LaneProtocol", priority: Priority, user_id: str, sku: str = ""
+    ) -> bytes | Turn:
+        """Sets out: the answer, if it is here at once."""
+        route, lane = self.route, self.route.lane
+        self.permit = lane.gate.enter(priority, self.be_late)
+        if self.permit is None:
+            route.answers["temporary_reduced_capacity"] += 1
+            return lane.refusals.answer(
+                "temporary_reduced_capacity",
+                lane.language_of(self.asked_language),
+                retry_after_seconds=lane.gate.retry_after_seconds(),
+            )
+        checks = route.checks(connection, user_id, sku)
+        if checks and lane.limits is not None:
+            lane.limits.submit(checks, 1, self, scope=route.sale_id)
+        else:
+            self.enter_room()
+        return self.answer or self
+
+    def tell(self, said: "Said | Decision") -> None:
+        """The limits have decided, or the room has answered."""
+        if not isinstance(said, Decision):
+            self._end(Outcome.ANSWERED, *self.written_answer(said))
+        elif not said.allowed:
+            error = refusal(said)
+            asked = None if self.asked_language is None else self.asked_language.decode("latin-1")
+            self._end(Outcome.ANSWERED, error.code, self.route.lane.refusals.limited(error, asked))
+        elif not self.done():
+            self.limits_told = self.route.lane.heads.limits(said)
+            self.enter_room()
+
+    def refuse(self, error: DomainError) -> None:
+        lane = self.route.lane
+        outcome = Outcome.FAILED if isinstance(error, Unavailable) else Outcome.ANSWERED
+        self._end(outcome, error.code, lane.refusals.of(error, lane.language_of(self.asked_language)))
+
+    def be_late(self) -> None:
+        """The deadline has passed: what was asked may be done, and a repeat of it reads the answer."""
+        lane = self.route.lane
+        language = lane.language_of(self.asked_language)
+        self._end(
+            Outcome.LATE, "answer_late", lane.refusals.answer("answer_late", language, retry_after_seconds=1)
+        )
+
+    def leave(self) -> None:
+        if self.permit is not None:
+            self.permit.leave(Outcome.LEFT)
+
+    def _end(self, outcome: Outcome, counted: str, answer: bytes) -> None:
+        if self.answer is not None:
+            return
+        if self.permit is not None:
+            self.permit.leave(outcome)
+        self.route.answers[counted] += 1
+        self.route.seconds.observe(perf_counter() - self.began)
+        self.give(answer)

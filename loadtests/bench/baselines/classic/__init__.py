@@ -1,0 +1,1 @@
+"""(c) FastAPI, redis-py and SQLAlchemy the straightforward way: a dependency a concern, one row lock a purchase."""

@@ -1,0 +1,125 @@
+"""Redis and PostgreSQL for one bench: the embedded ones, or those that the environment names; and looks into them."""
+
+import asyncio
+import json
+import os
+import select
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+from redis import Redis
+
+from loadtests.bench.cores import Layout
+from loadtests.bench.launch import ROOT, DoesNotStart, end, python, settle
+
+START_SECONDS_MAX: Final = 60.0  # a fresh PostgreSQL is made first
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Addresses, and process ids where the servers are ours."""
+
+    environment: Mapping[str, str]
+    pids: Mapping[str, int]
+
+    @property
+    def redis_port(self) -> int:
+        return urlsplit(self.environment["REDIS_STOCK_URL"]).port or 6379
+
+    def redis(self) -> Redis:
+        return Redis.from_url(self.environment["REDIS_STOCK_URL"])
+
+    def ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """One connection for one question; not from a running event loop."""
+        return asyncio.run(self.asking(question))
+
+    async def asking(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        connection = await asyncpg.connect(self.environment["DATABASE_URL"])
+        try:
+            return await question(connection)
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def stores(folder: Path, layout: Layout) -> Iterator[Stores]:
+    """The servers, up. Raises `DoesNotStart`."""
+    process = subprocess.Popen(
+        python("-m", "kit.embedded", "--folder", str(folder)),
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=settle(layout.stores),  # noqa: PLW1509 - this process has one thread when it starts others
+        env=dict(os.environ),
+    )
+    try:
+        told = _first_line(process)
+        yield Stores(told["environment"], told["pids"])
+    finally:
+        end(process)
+
+
+def _first_line(process: "subprocess.Popen[bytes]") -> dict[str, Any]:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    readable, _, _ = select.select([process.stdout], [], [], START_SECONDS_MAX)
+    line = process.stdout.readline() if readable else b""
+    if not line:
+        process.terminate()
+        said = process.stderr.read().decode(errors="replace").strip().splitlines()[-1:]
+        raise DoesNotStart(f"The stores do not start: {' '.join(said) or 'they said nothing'}")
+    told: dict[str, Any] = json.loads(line)
+    return told
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What a ledger says of one item."""
+
+    total: int
+    taken: int
+    reserved: int  # Σ quantity of its living reservations
+    known: int  # how many of the ids that were asked about it has
+
+
+async def ledger(connection: asyncpg.Connection, sale_id: str, sku: str, ids: Sequence[UUID]) -> Sold:
+    """The gateway's own ledger, read as anyone with the database could."""
+    row = await connection.fetchrow(
+        """
+        SELECT items.total, items.taken,
+            (SELECT coalesce(sum(quantity), 0) FROM flashsale.reservations
+             WHERE sale_id = $1 AND sku = $2 AND state IN ('held', 'confirmed')) AS reserved,
+            (SELECT count(*) FROM flashsale.reservations WHERE reservation_id = ANY($3::uuid[])) AS known
+        FROM flashsale.items WHERE sale_id = $1 AND sku = $2
+        """,
+        sale_id,
+        sku,
+        ids,
+    )
+    return Sold(*row)
+
+
+async def classic_ledger(connection: asyncpg.Connection, sale_id: str, sku: str, ids: Sequence[UUID]) -> Sold:
+    """The same of baseline (c)."""
+    row = await connection.fetchrow(
+        """
+        SELECT items.total, items.taken,
+            (SELECT coalesce(sum(quantity), 0) FROM bench_classic.purchases
+             WHERE sale_id = $1 AND sku = $2) AS reserved,
+            (SELECT count(*) FROM bench_classic.purchases WHERE reservation_id = ANY($3::uuid[])) AS known
+        FROM bench_classic.items WHERE sale_id = $1 AND sku = $2
+        """,
+        sale_id,
+        sku,
+        ids,
+    )
+    return Sold(*row)

@@ -1,0 +1,154 @@
+"""What can only be measured from within: the one file of the load tests that imports the rooms.
+
+`gateway` is the gateway with a committer that writes nothing: it shows what every duty but the commit costs, as nginx
+with Lua and Redis does them. No setting of the gateway leads here, and without the bench's own mark in the environment
+it does not start: what it grants nobody remembers. `limiter` calls the limits as the gateway does, with no HTTP around.
+"""
+
+import asyncio
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import uvloop
+
+from flashsale import reservations
+from flashsale.committer import Committed, GroupCommitter
+from flashsale.facts import Reservation
+from flashsale.ledger import Decision, lock_items
+from flashsale.rules import ItemName, ItemState, Wish
+from gateway.__main__ import main as serve_gateway
+from kit.clock import SystemClock
+from kit.errors import DomainError
+from kit.redis import connect
+from kit.settings import RedisSettings, read_settings
+from loadtests.bench.baselines.limiters import KEYS, QUOTA
+from loadtests.bench.servers import BENCH_MARK
+from queueing.limits.decisions import Decision as LimitDecision
+from queueing.limits.policy import SECOND_US, Check, LimitPolicy
+from queueing.limits.service import Limits
+from queueing.limits.settings import LimitSettings
+
+EXIT_REFUSED: Final = 2
+OUTSTANDING: Final = (
+    256  # requests that wait for their limits at once, as in a gateway whose connections are all busy
+)
+
+
+class Unwritten(GroupCommitter):
+    """Grants what Redis has claimed, at once and for nobody to find again. It reads each item's facts one time."""
+
+    _items: dict[ItemName, ItemState]
+
+    async def commit(self, wishes: Sequence[Wish]) -> list[Committed]:
+        items = await self._facts({(wish.sale_id, wish.sku) for wish in wishes})
+        now = datetime.now(UTC)
+        return [_granted(wish, items[wish.sale_id, wish.sku], now) for wish in wishes]
+
+    async def find_replays(self, wishes: Sequence[Wish]) -> list[Decision | None]:
+        return [None] * len(wishes)
+
+    async def _facts(self, names: set[ItemName]) -> dict[ItemName, ItemState]:
+        known: dict[ItemName, ItemState] = getattr(self, "_items", {})
+        if not names <= known.keys():
+            async with self._postgres.unit_of_work() as session:
+                known = {**known, **await lock_items(session, names - known.keys())}
+            self._items = known
+        return known
+
+
+def _granted(wish: Wish, item: ItemState, now: datetime) -> Decision:
+    reservation = Reservation(
+        reservation_id=wish.reservation_id,
+        sale_id=wish.sale_id,
+        sku=wish.sku,
+        user_id=wish.user_id,
+        quantity=wish.quantity,
+        amount_minor=item.price_minor * wish.quantity,
+        currency=item.currency,
+        state="held",
+        end_reason=None,
+        held_at=now,
+        expires_at=now + timedelta(seconds=item.hold_seconds),
+        ended_at=None,
+        regrant_of=None,
+        regranted_as=None,
+        phone=wish.phone,
+    )
+    return Decision("granted", reservation, item)
+
+
+class Caller:
+    """Asks again as soon as it is told, as one busy connection of the gateway does."""
+
+    def __init__(
+        self, limits: Limits, policies: Sequence[LimitPolicy], names: "itertools.cycle[str]"
+    ) -> None:
+        self._limits, self._policies, self._names = limits, policies, names
+        self.is_open = True
+        self.checks = self.allowed = 0
+        self.error: DomainError | None = None
+
+    def ask(self) -> None:
+        name = next(self._names)
+        self._limits.submit([Check(policy, name) for policy in self._policies], 1, self)
+
+    def tell(self, answer: LimitDecision) -> None:
+        self.checks += 1
+        self.allowed += answer.allowed and not answer.degraded
+        # Without Redis it is told at once, in this very call; asking again would never end, and is not the question.
+        if self.is_open and not answer.degraded:
+            self.ask()
+
+    def refuse(self, error: DomainError) -> None:
+        self.error = error
+
+
+async def call_limits(policies: int, seconds: float) -> dict[str, float]:
+    """So many limits in each call. Raises what a caller was refused with."""
+    redis = connect(os.environ["REDIS_LIMITS_URL"], read_settings(RedisSettings), purpose="limits")
+    limits = Limits(redis, read_settings(LimitSettings), SystemClock())
+    await limits.start()
+    named = [LimitPolicy(f"limit-{number}", QUOTA, SECOND_US) for number in range(policies)]
+    names = itertools.cycle([f"shopper-{number}" for number in range(KEYS)])
+    callers = [Caller(limits, named, names) for _ in range(OUTSTANDING)]
+    started = time.perf_counter()
+    for caller in callers:
+        caller.ask()
+    await asyncio.sleep(seconds)
+    for caller in callers:
+        caller.is_open = False
+    elapsed = time.perf_counter() - started
+    counted = {
+        "checks": float(sum(c.checks for c in callers)),
+        "allowed": float(sum(c.allowed for c in callers)),
+    }
+    await limits.stop()
+    await redis.aclose()
+    for caller in callers:
+        if caller.error is not None:
+            raise caller.error
+    return {**counted, "seconds": elapsed}
+
+
+def main(words: Sequence[str]) -> int:
+    if os.environ.get(BENCH_MARK) != "1":
+        sys.stderr.write("This gateway remembers nothing it grants; only a bench may start it.\n")
+        return EXIT_REFUSED
+    what, *rest = words
+    if what == "gateway":
+        vars(reservations)["GroupCommitter"] = Unwritten
+        uvloop.run(serve_gateway())
+    else:
+        done = uvloop.run(call_limits(int(rest[0]), float(rest[1])))
+        sys.stdout.write(json.dumps(done) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

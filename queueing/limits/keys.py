@@ -1,0 +1,39 @@
+"""Redis keys of the limits (role `limits`). One hash tag a scope: all that one request is checked against is in one slot.
+
+A scope is a sale's id for what concerns a sale. What concerns none has a scope with a name of its own (`sign-in`): the
+limits of one request must lie in one slot to be checked all or nothing, so a limit counts within its scope. A limit
+that must span scopes is a request of its own, refunded if the other refuses.
+"""
+
+import hashlib
+import re
+from functools import lru_cache
+from typing import Final
+
+PLAIN_CHARACTERS_MAX: Final = 40  # an IPv6 address in full, a UUID; what is longer is kept as its digest
+_PLAIN_SCOPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+# The processes that serve limits. Type: sorted set of process ids by the instant of their lapse in ms, Redis time.
+# TTL: the lapse of the last. Owner: queueing.limits.lease.
+PROCESSES: Final = "l:{processes}"
+
+
+@lru_cache(maxsize=4096)
+def prefix(scope: str) -> str:
+    """What all buckets of a scope begin with, its hash tag included. Never an empty tag: that would be no tag."""
+    tag = scope if _PLAIN_SCOPE.fullmatch(scope) else f"#{_digest(scope)}"
+    return f"l:{{{tag}}}:"
+
+
+def bucket(prefix: str, policy: str, key: str) -> str:
+    """One bucket. Type: string, one integer (lua/decide.lua). TTL: until it is full. Owner: queueing.limits.
+
+    Keys from outside are of bounded length here and always encodable; `=` and `#` tell a key from a digest of one.
+    """
+    if len(key) <= PLAIN_CHARACTERS_MAX and key.isascii():
+        return f"{prefix}{policy}={key}"
+    return f"{prefix}{policy}#{_digest(key)}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

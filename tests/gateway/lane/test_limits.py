@@ -1,0 +1,122 @@
+"""Limits and the gate in the lane: who asks too much is told so, by both doors alike, and who is refused is not begun."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.limiting import Limiting
+from gateway.overload.gate import Gate
+from gateway.settings import GatewaySettings
+from kit.errors import StartRefused
+from kit.redis import RedisRoles
+from kit.web.protocol import BoundedHttpProtocol
+from queueing.limits.service import Limits
+from queueing.limits.settings import LimitSettings
+from tests.gateway.lane.conftest import eventually, serving
+from tests.gateway.lane.test_contract import Both, reserve, seen
+from tests.gateway.lane.wire import request
+from tests.gateway.scene import SKU, Scene
+
+SETTINGS = GatewaySettings(
+    ticket_limits="user=2/1h, address=1000/1s shadow",
+    reservation_limits="user=2/1h burst 3, item=100000/1s burst 200000 shared, user-daily=50/1d",
+)
+
+
+@pytest.fixture
+async def limited(closed: Scene, redis_roles: RedisRoles) -> AsyncIterator[Both]:
+    """Both doors, under limits that a person could reach; each door's buckets are the same."""
+    await closed.open_sale(total=100)
+    limits = Limits(redis_roles.limits, LimitSettings(), closed.parts.clock)
+    object.__setattr__(closed.parts, "limiting", Limiting(limits, SETTINGS))
+    await limits.start()
+    async with serving(closed) as lane, serving(closed, protocol=BoundedHttpProtocol) as app:
+        yield Both(lane, app)
+    await limits.stop()
+
+
+async def test_who_asks_too_much_is_told_when_to_come_back(limited: Both) -> None:
+    for door in (limited.lane, limited.app):
+        token = f"Bearer {limited.admission()}"
+        texts = [reserve(limited, {"sku": SKU, "quantity": 1}, Authorization=token) for _ in range(5)]
+        told = [(await door.ask(text))[0] for text in texts]
+        assert [answer.status for answer in told] == [201, 201, 409, 429, 429]
+        first, last = told[0], told[-1]
+        assert (
+            first.field("ratelimit-policy")
+            == '"user";q=2;w=3600;floodgate-burst=3, "user-daily";q=50;w=86400'
+        )
+        assert str(first.field("ratelimit")).startswith('"user";r=2;t=')
+        assert last.code == "quota_exceeded"
+        assert last.document["violated-policies"] == ["user"]
+        assert int(str(last.field("retry-after"))) >= 1
+
+
+async def test_both_doors_say_the_same_of_limits(limited: Both) -> None:
+    seen_by = []
+    for door in (limited.lane, limited.app):
+        token = f"Bearer {limited.admission()}"
+        answers = []
+        for language in ("en", "zh-CN", "en", "zh-CN"):
+            text = reserve(limited, None, Authorization=token, Accept_Language=language)
+            status, fields, body = seen((await door.ask(text))[0])
+            fields = {n: v for n, v in fields.items() if n not in {"retry-after", "ratelimit"}}
+            answers.append((status, fields, body))
+        seen_by.append(answers)
+    fast, slow = seen_by
+    # A refusal of the room says nothing of limits that were passed, from either door.
+    assert fast == slow
+
+
+async def test_tickets_have_limits_of_their_own(limited: Both) -> None:
+    headers = limited.lane.scene.signed_in("ann")
+    text = request("POST", f"{limited.path}/tickets", headers, b"")
+    told = [(await limited.lane.ask(text))[0] for _ in range(3)]
+    assert [answer.status for answer in told] == [201, 200, 429]
+    assert told[0].field("ratelimit-policy") == '"user";q=2;w=3600'
+
+
+async def test_what_the_gate_refuses_is_not_begun(limited: Both) -> None:
+    parts = limited.lane.scene.parts
+    shut = Gate()
+    shut.room = (0, 0, 0, 0)
+    limited.lane.lane.gate = shut
+    (answer,) = await limited.lane.ask(reserve(limited))
+    assert (answer.status, answer.code) == (503, "temporary_reduced_capacity")
+    assert int(str(answer.field("retry-after"))) >= 1
+    assert parts.reservations._lanes._in_flight == {}
+    limited.lane.lane.gate = parts.gate
+    (answer,) = await limited.lane.ask(reserve(limited))
+    assert answer.status == 201
+    assert parts.gate.in_flight == 0
+
+
+async def test_a_permit_comes_back_however_the_request_ends(limited: Both) -> None:
+    gate = limited.lane.scene.parts.gate
+    async with limited.lane.line() as line:
+        line.send(reserve(limited) + reserve(limited, {"sku": "nothing", "quantity": 1}) + reserve(limited))
+        line.writer.transport.abort()
+    async with limited.lane.line() as line:
+        line.send(reserve(limited))
+        assert (await line.answer()).status == 201
+    await eventually(lambda: gate.in_flight == 0)
+
+
+async def test_who_waits_too_long_is_told_that_it_may_be_done(
+    limited: Both, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reservations, gate = limited.lane.scene.parts.reservations, limited.lane.scene.parts.gate
+    monkeypatch.setattr(reservations, "enter", lambda *_: None)  # the room never answers
+    async with limited.lane.line() as line:
+        line.send(reserve(limited))
+        await eventually(lambda: gate.in_flight)
+        gate._end_late(gate.now() + 1000)
+        answer = await line.answer()
+    assert (answer.status, answer.code) == (503, "answer_late")
+    assert gate.in_flight == 0
+
+
+def test_a_limit_of_nobody_is_refused_at_the_start() -> None:
+    for name, value in (("ticket_limits", "weather=1/1s"), ("reservation_limits", "user=1/1s burst x")):
+        with pytest.raises(StartRefused, match=name.upper()):
+            Limiting(None, GatewaySettings(**{name: value}))  # type: ignore[arg-type]

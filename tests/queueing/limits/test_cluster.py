@@ -1,0 +1,87 @@
+"""On a real cluster node, which refuses a script whose keys lie in more than one slot."""
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.crc import key_slot
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from kit.clock import SteppedClock
+from kit.embedded.ports import free_port
+from kit.embedded.redis import redis_binary
+from queueing.limits import keys
+from queueing.limits.policy import HOUR_US, Check, LimitPolicy
+from queueing.limits.service import Limits
+from queueing.limits.settings import LimitSettings
+from tests.queueing.limits.scene import take_all
+
+USER, SALE = LimitPolicy("user", 5, HOUR_US), LimitPolicy("sale", 100, HOUR_US, shared=True)
+SCOPES = ["double11", "a}b", "{", "}", "{}", "", "名字", "x" * 1000, "anywhere"]
+SLOTS = 16384
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[RedisCluster]:
+    """One node that owns every slot."""
+    # A node listens at this port plus ten thousand too.
+    port = next(port for port in iter(free_port, None) if port < 55_000)
+    command = [
+        redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--dir", str(tmp_path),
+        "--save", "",
+    ]  # fmt: skip
+    node = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL)
+    async with Redis(port=port) as single:
+        await answered(single, "ADDSLOTS", *range(SLOTS))
+        while b"cluster_state:ok" not in await answered(single, "INFO"):  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.05)
+    client = RedisCluster(host="127.0.0.1", port=port)
+    yield client
+    await client.aclose()
+    node.terminate()
+    await node.wait()
+
+
+async def answered(single: Redis, *command: object) -> bytes:
+    """The answer of a node that may be starting."""
+    while True:
+        try:
+            answer: bytes = await single.execute_command("CLUSTER", *command)
+        except RedisConnectionError:
+            await asyncio.sleep(0.05)
+        else:
+            return answer
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_all_buckets_of_a_scope_lie_in_one_slot(scope: str) -> None:
+    prefix = keys.prefix(scope)
+    buckets = [keys.bucket(prefix, p, k) for p in ("user", "sale") for k in ("a", "b", "{c}", "}{", "z" * 99)]
+    assert len({key_slot(bucket.encode()) for bucket in buckets}) == 1
+
+
+def test_no_two_scopes_share_a_prefix() -> None:
+    assert len({keys.prefix(scope) for scope in SCOPES}) == len(SCOPES)
+
+
+async def test_many_scopes_are_served_by_a_cluster_all_or_nothing(cluster: RedisCluster) -> None:
+    limits = Limits(cluster, LimitSettings(answer_seconds_max=10), SteppedClock())  # type: ignore[arg-type]
+    await limits.start()
+    for scope in SCOPES:
+        assert await take_all(limits, [Check(USER, "a"), Check(SALE, "s")], scope) == 5
+        peeked = await limits.peek([Check(SALE, "s")], scope=scope)
+        assert peeked.policies[0].remaining == 95
+    await limits.stop()
+
+
+async def test_control_keys_without_a_common_tag_are_refused_by_the_cluster(cluster: RedisCluster) -> None:
+    await cluster.initialize()
+    with pytest.raises(ResponseError, match="slot"):
+        await cluster.execute_command(
+            "EVAL", "return 1", 2, "user=a", "sale=b", target_nodes=cluster.get_primaries()[0]
+        )
