@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 
 from flashsale.facts import Reservation
 from gateway.notices import NOTICES_MAX, derive, read_cursor, write_cursor
@@ -26,19 +27,19 @@ LATER = NOW + timedelta(minutes=1)
 
 
 def test_each_thing_that_happened_is_one_notice_in_order_of_time() -> None:
-    paid = replace(HELD, state="confirmed", end_reason="paid", ended_at=LATER)
+    paid = changed(HELD, state="confirmed", end_reason="paid", ended_at=LATER)
     sent = replace(REWARD, state="paid", ended_at=LATER + timedelta(seconds=1))
     assert [notice.event for notice in derive([paid], [sent])] == ["won", "paid", "reward_sent"]
 
 
 def test_what_has_not_happened_is_not_told() -> None:
-    expired = replace(HELD, state="expired", end_reason="hold_expired", ended_at=LATER)
+    expired = changed(HELD, state="expired", end_reason="hold_expired", ended_at=LATER)
     blocked = replace(REWARD, state="blocked", ended_at=LATER)
     assert [notice.event for notice in derive([expired], [REWARD, blocked])] == ["won"]
 
 
 def test_a_late_payments_new_reservation_is_told_as_paid_not_as_won_again() -> None:
-    regrant = replace(
+    regrant = changed(
         HELD, reservation_id=uuid4(), state="confirmed", ended_at=LATER, regrant_of=HELD.reservation_id
     )
     assert [notice.event for notice in derive([regrant], [])] == ["paid"]
@@ -52,9 +53,9 @@ def test_nothing_private_is_in_a_notice() -> None:
 
 def test_a_row_that_commits_late_with_an_earlier_time_is_still_told() -> None:
     """Control: a cursor that is a time would have passed it by."""
-    told = {notice.mark for notice in derive([replace(HELD, held_at=LATER)], [])}
-    early = replace(HELD, reservation_id=uuid4(), held_at=NOW)
-    news = [n for n in derive([replace(HELD, held_at=LATER), early], []) if n.mark not in told]
+    told = {notice.mark for notice in derive([changed(HELD, held_at=LATER)], [])}
+    early = changed(HELD, reservation_id=uuid4(), held_at=NOW)
+    news = [n for n in derive([changed(HELD, held_at=LATER), early], []) if n.mark not in told]
     assert [notice.at for notice in news] == [NOW]
     assert NOW < LATER
 

@@ -1,4 +1,4 @@
-"""On the wire: what cannot be parsed is a problem, what trickles is cut, what is endless is stopped."""
+"""On the wire: what cannot be parsed is a problem, and what is endless is stopped."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from kit.web import protocol
 from tests.serving import served
 
 
@@ -69,18 +68,3 @@ async def test_an_endless_head_is_stopped(address: tuple[str, int]) -> None:
         address, b"GET / HTTP/1.1\r\nhost: x\r\n", b"x-endless: " + b"a" * 40_000 + b"\r\n\r\n"
     )
     assert b"200 OK" not in answer
-
-
-async def test_a_head_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS_MAX", 0.05)
-    async with served(hello, running=True) as url:
-        host, _, port = url.removeprefix("http://").partition(":")
-        for pieces in ((), (b"GET / HT",), (b"GET / HTTP/1.1\r\nhost: x\r\n",)):
-            assert await said((host, int(port)), *pieces) == b""
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert b"200 OK" in await reader.readuntil(b"hi")
-        await asyncio.sleep(0.2)  # idle between requests: that is keep-alive's bound, not the head's
-        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        assert b"200 OK" in await reader.read()
-        writer.close()
