@@ -41,10 +41,10 @@ async def _user(
     try:
         return bearer_identity(request, parts.identities)
     except TokenMissing:
-        metrics.REFUSED_TOKENS.labels("user", "missing").inc()
+        metrics.REFUSED_TOKENS.row("user")["missing"] += 1
         raise
     except TokenInvalid as refused:
-        metrics.REFUSED_TOKENS.labels("user", refused.reason).inc()
+        metrics.REFUSED_TOKENS.row("user")[refused.reason] += 1
         raise
 
 
@@ -54,15 +54,15 @@ async def _admitted(
     """The admission, for the sale in the path. Raises `AdmissionMissing`, `AdmissionInvalid`, `AdmissionForeign`."""
     token = bearer_token(request)
     if token is None:
-        metrics.REFUSED_TOKENS.labels("admission", "missing").inc()
+        metrics.REFUSED_TOKENS.row("admission")["missing"] += 1
         raise AdmissionMissing
     try:
         admission = parts.waiting_room.verify_admission(token)
     except AdmissionInvalid as refused:
-        metrics.REFUSED_TOKENS.labels("admission", refused.reason).inc()
+        metrics.REFUSED_TOKENS.row("admission")[refused.reason] += 1
         raise
     if admission.sale_id != request.path_params["sale_id"]:
-        metrics.REFUSED_TOKENS.labels("admission", "foreign").inc()
+        metrics.REFUSED_TOKENS.row("admission")["foreign"] += 1
         raise AdmissionForeign
     return admission
 

@@ -2,10 +2,12 @@
 
 from prometheus_client import Counter, Gauge
 
-REFUSED_TOKENS = Counter(
+from kit.tallies import TallyTable
+
+REFUSED_TOKENS = TallyTable(
     "floodgate_gateway_refused_tokens_total",
     "Requests refused for their credentials, by kind of credential and reason",
-    ["kind", "reason"],
+    ("kind", "reason"),
 )
 LIVE_STREAMS = Gauge("floodgate_gateway_live_streams", "Open streams of live notices")
 LIVE_NOTICES = Counter(

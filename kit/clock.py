@@ -1,5 +1,6 @@
 """Time is the server's, and injectable: rooms take a `Clock`, never `datetime.now()`."""
 
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -11,12 +12,18 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The instant now, UTC and aware."""
 
+    def seconds(self) -> float:
+        """The same in epoch seconds, at a tenth of the price: for what is asked at every request."""
+
 
 class SystemClock:
     """The machine's clock."""
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def seconds(self) -> float:
+        return time.time()
 
 
 @dataclass
@@ -27,6 +34,9 @@ class SteppedClock:
 
     def now(self) -> datetime:
         return self.instant
+
+    def seconds(self) -> float:
+        return self.instant.timestamp()
 
     def step(self, seconds: float) -> None:
         self.instant += timedelta(seconds=seconds)

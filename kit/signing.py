@@ -4,11 +4,11 @@ The purpose is part of what is signed, so a ticket can never pass as an admissio
 the first signs, all verify; that is how a key is rotated without sending anyone away.
 """
 
-import hmac
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hmac import compare_digest
 from typing import Final
 
 from kit.errors import StartRefused
@@ -34,7 +34,7 @@ class Keyring:
     """Keys by id, the signing key first."""
 
     keys: Mapping[str, bytes]
-    _macs: dict[tuple[str, str], Mac] = field(default_factory=dict, repr=False, compare=False)
+    _macs: dict[tuple[bytes, str], Mac] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str, *, variable: str) -> "Keyring":
@@ -53,42 +53,46 @@ class Keyring:
 
     def sign(self, purpose: str, payload: bytes) -> str:
         kid = next(iter(self.keys))
-        body = f"{kid}.{_encode(payload)}"
-        return f"{body}.{_encode(self._mac(kid, purpose).digest(body.encode()))}"
+        mac = self._macs.get((kid.encode(), purpose)) or self._mac(kid.encode(), purpose)
+        assert mac is not None
+        body = b"%b.%b" % (kid.encode(), _encode(payload))
+        return (b"%b.%b" % (body, _encode(mac.digest(body)))).decode()
 
     def verify(self, purpose: str, token: str) -> bytes:
         """The payload. Raises `TokenRefused` with reason malformed, unknown_key or bad_signature."""
-        content = self.open(purpose, token)
+        content = self.open(purpose, token.encode("utf-8", "surrogatepass"))
         if isinstance(content, str):
             raise TokenRefused(content)
         return content
 
-    def open(self, purpose: str, token: str) -> bytes | str:
-        """The payload, or why there is none (as `verify` has it): a forgery is no exception at the door."""
-        if len(token) > TOKEN_CHARACTERS_MAX or not token.isascii() or token.count(".") != 2:
+    def open(self, purpose: str, token: bytes) -> bytes | str:
+        """The payload, or why there is none (as `verify` has it): a forgery is no exception at the door.
+
+        Takes the bytes as they came: what a request costs here, everybody pays who is let in or refused.
+        """
+        if len(token) > TOKEN_CHARACTERS_MAX or token.count(b".") != 2:
             return "malformed"
-        body, _, signature = token.rpartition(".")
-        kid, _, payload = body.partition(".")
-        mac = self._macs.get((kid, purpose))
+        body, _, signature = token.rpartition(b".")
+        kid, _, payload = body.partition(b".")
+        mac = self._macs.get((kid, purpose)) or self._mac(kid, purpose)
         if mac is None:
-            if kid not in self.keys:
-                return "unknown_key"
-            mac = self._mac(kid, purpose)
+            return "unknown_key"
         # Compared as text, which refuses the other spellings of the same bytes that base64 allows.
-        if not hmac.compare_digest(_encode(mac.digest(body.encode())), signature):
+        if not compare_digest(_encode(mac.digest(body)), signature):
             return "bad_signature"
         try:
-            return a2b_base64(payload.encode().translate(_STANDARD) + _PADDING[len(payload) % 4])
+            return a2b_base64(payload.translate(_STANDARD) + _PADDING[len(payload) % 4])
         except (Base64Error, ValueError):
             return "malformed"
 
-    def _mac(self, kid: str, purpose: str) -> Mac:
-        mac = self._macs.get((kid, purpose))
-        if mac is None:
-            # Key ids and purposes are ours, so there are few of them.
-            mac = self._macs[kid, purpose] = Mac(self.keys[kid], f"{purpose}.".encode())
+    def _mac(self, kid: bytes, purpose: str) -> Mac | None:
+        """The codes of a key for a purpose, None where there is no such key. Both are ours, so there are few of them."""
+        key = self.keys.get(kid.decode("latin-1"))
+        if key is None:
+            return None
+        mac = self._macs[kid, purpose] = Mac(key, f"{purpose}.".encode())
         return mac
 
 
-def _encode(raw: bytes) -> str:
-    return b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode()
+def _encode(raw: bytes) -> bytes:
+    return b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=")

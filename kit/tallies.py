@@ -43,7 +43,7 @@ class TallyTable(Collector):
         REGISTRY.register(self)
 
     def row(self, label: str) -> Counts:
-        return self._rows.setdefault(label, defaultdict(int))
+        return self._rows.get(label) or self._rows.setdefault(label, defaultdict(int))
 
     def describe(self) -> Iterable[Metric]:
         return [CounterMetricFamily(self._name, self._documentation, labels=self._labels)]

@@ -1,75 +1,49 @@
 """Admissions: the signed, time-limited right to buy, bound to a user and a sale, checked without any I/O."""
 
-from datetime import UTC, datetime
-from typing import Final
-from uuid import UUID
+from typing import Annotated, Final
 
 import msgspec
 
-from kit.ids import uuid_of
 from kit.signing import Keyring
 from queueing.errors import AdmissionInvalid
 
 PURPOSE: Final = "admission"
+ID_BYTES: Final = 16
 
 
-class AdmissionFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verified admission says; plain facts that the gateway hands on."""
+class AdmissionFacts(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """What a verified admission says; plain facts that the gateway hands on, in the form in which they are signed."""
 
     sale_id: str
     user_id: str
-    admission_id: UUID
-    position: int
-    expires_at: datetime
-
-
-class _Payload(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    sale_id: str
-    user_id: str
-    admission_id: bytes
+    admission_id: Annotated[bytes, msgspec.Meta(min_length=ID_BYTES, max_length=ID_BYTES)]  # a UUID's
     position: int
     expires_at: int  # epoch seconds: the shortest exact form
 
 
-_decoder = msgspec.msgpack.Decoder(_Payload)
+_decoder = msgspec.msgpack.Decoder(AdmissionFacts)
 
 
 def sign_admission(keyring: Keyring, facts: AdmissionFacts) -> str:
-    """The admission as a token; it expires at a whole second."""
-    payload = _Payload(
-        facts.sale_id,
-        facts.user_id,
-        facts.admission_id.bytes,
-        facts.position,
-        int(facts.expires_at.timestamp()),
-    )
-    return keyring.sign(PURPOSE, msgspec.msgpack.encode(payload))
+    """The admission as a token."""
+    return keyring.sign(PURPOSE, msgspec.msgpack.encode(facts))
 
 
-def open_admission(keyring: Keyring, token: str, now: datetime) -> AdmissionFacts:
-    """The facts of `token`. Raises `AdmissionInvalid` with malformed, unknown_key, bad_signature or expired."""
-    facts = read_admission(keyring, token, now)
-    if isinstance(facts, str):
-        raise AdmissionInvalid(facts)
-    return facts
-
-
-def read_admission(keyring: Keyring, token: str, now: datetime) -> AdmissionFacts | str:
-    """The facts of `token`, or the reason why it gives no right to buy."""
+def read_admission(keyring: Keyring, token: bytes, now_seconds: float) -> AdmissionFacts | str:
+    """The facts of `token`, or the reason why it gives no right to buy: malformed, unknown_key, bad_signature, expired."""
     content = keyring.open(PURPOSE, token)
     if isinstance(content, str):
         return content
     try:
-        payload = _decoder.decode(content)
-        admission_id = uuid_of(payload.admission_id)
-    except (msgspec.DecodeError, ValueError):
+        facts = _decoder.decode(content)
+    except msgspec.DecodeError:
         return "malformed"
-    if now.timestamp() >= payload.expires_at:
-        return "expired"
-    return AdmissionFacts(
-        sale_id=payload.sale_id,
-        user_id=payload.user_id,
-        admission_id=admission_id,
-        position=payload.position,
-        expires_at=datetime.fromtimestamp(payload.expires_at, UTC),
-    )
+    return facts if now_seconds < facts.expires_at else "expired"
+
+
+def open_admission(keyring: Keyring, token: str, now_seconds: float) -> AdmissionFacts:
+    """Like `read_admission`. Raises `AdmissionInvalid` with the reason."""
+    facts = read_admission(keyring, token.encode("utf-8", "surrogatepass"), now_seconds)
+    if isinstance(facts, str):
+        raise AdmissionInvalid(facts)
+    return facts

@@ -51,15 +51,18 @@ def room_state(view: RoomView, now: datetime, *, sold_out: bool = False) -> Room
 
 def waiting_before(view: RoomView, position: int) -> int:
     """How many positions the frontier has to pass one by one before it reaches `position`."""
-    leapt = sum(max(0, min(end, position) - max(start, view.frontier)) for start, end in view.gaps)
-    return max(0, position - view.frontier - leapt)
+    before = position - view.frontier
+    if view.gaps:
+        before -= sum(max(0, min(end, position) - max(start, view.frontier)) for start, end in view.gaps)
+    return max(0, before)
 
 
 def seconds_until_turn(view: RoomView, position: int, now: datetime) -> float:
     """When asking again makes sense: until the start plus the way of the frontier, between 1 and 60 seconds."""
-    until_open = max(0.0, (view.opens_at - now).total_seconds())
-    on_the_way = (waiting_before(view, position) + 1) / view.rate_per_second
-    return min(float(POLL_SECONDS_MAX), max(1.0, until_open + on_the_way))
+    seconds = (waiting_before(view, position) + 1) / view.rate_per_second
+    if now < view.opens_at:
+        seconds += (view.opens_at - now).total_seconds()
+    return min(float(POLL_SECONDS_MAX), max(1.0, seconds))
 
 
 def next_poll_seconds(view: RoomView, state: RoomState, now: datetime) -> int:

@@ -113,12 +113,12 @@ class WaitingRoom:
         Raises `RoomUnknown`, `QueueUnavailable` (before the first view), `TicketInvalid`, `SaleOver`, `NotYourTurn`
         (before the start too) with the seconds after which asking again makes sense.
         """
-        judged = self.judge(sale_id, user_id, ticket_token)
+        judged = self.judge(sale_id, user_id, ticket_token.encode("utf-8", "surrogatepass"))
         if isinstance(judged, DomainError):
             raise judged
         return judged
 
-    def judge(self, sale_id: str, user_id: str, ticket_token: str) -> Admission | DomainError:
+    def judge(self, sale_id: str, user_id: str, ticket_token: bytes) -> Admission | DomainError:
         """Like `admit`, with the refusal as an answer: most of those who ask are told to wait."""
         try:
             view = self._board.view(sale_id)
@@ -144,14 +144,14 @@ class WaitingRoom:
 
     def verify_admission(self, token: str) -> AdmissionFacts:
         """What an admission says; no I/O. Raises `AdmissionInvalid`."""
-        found = self.check_admission(token)
+        found = self.check_admission(token.encode("utf-8", "surrogatepass"))
         if isinstance(found, str):
             raise AdmissionInvalid(found)
         return found
 
-    def check_admission(self, token: str) -> AdmissionFacts | str:
+    def check_admission(self, token: bytes) -> AdmissionFacts | str:
         """Like `verify_admission`, with the reason of a refusal as an answer."""
-        found = read_admission(self._keyring, token, self._clock.now())
+        found = read_admission(self._keyring, token, self._clock.seconds())
         if isinstance(found, str):
             metrics.refused_admissions.counts[found] += 1
         return found
@@ -181,15 +181,11 @@ class WaitingRoom:
         return timedelta(seconds=self._settings.admission_seconds)
 
     def _admission(self, ticket: TicketFacts, expires_at: datetime) -> Admission:
+        admission_id, until = new_id(), expires_at.replace(microsecond=0)
         facts = AdmissionFacts(
-            sale_id=ticket.sale_id,
-            user_id=ticket.user_id,
-            admission_id=new_id(),
-            position=ticket.position,
-            expires_at=expires_at.replace(microsecond=0),
+            ticket.sale_id, ticket.user_id, admission_id.bytes, ticket.position, int(until.timestamp())
         )
-        token = sign_admission(self._keyring, facts)
-        return Admission(token, facts.admission_id, facts.expires_at, facts.position)
+        return Admission(sign_admission(self._keyring, facts), admission_id, until, ticket.position)
 
 
 class _Place:

@@ -13,7 +13,7 @@ from queueing.errors import TicketInvalid
 PURPOSE: Final = "ticket"
 
 
-class TicketFacts(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class TicketFacts(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
     """What a ticket says."""
 
     sale_id: str
@@ -31,13 +31,13 @@ def sign_ticket(keyring: Keyring, facts: TicketFacts) -> str:
 
 def open_ticket(keyring: Keyring, token: str, *, sale_id: str, user_id: str) -> TicketFacts:
     """The facts of `token`. Raises `TicketInvalid`: not ours, or somebody else's."""
-    facts = read_ticket(keyring, token, sale_id=sale_id, user_id=user_id)
+    facts = read_ticket(keyring, token.encode("utf-8", "surrogatepass"), sale_id=sale_id, user_id=user_id)
     if isinstance(facts, str):
         raise TicketInvalid(facts)
     return facts
 
 
-def read_ticket(keyring: Keyring, token: str, *, sale_id: str, user_id: str) -> TicketFacts | str:
+def read_ticket(keyring: Keyring, token: bytes, *, sale_id: str, user_id: str) -> TicketFacts | str:
     """The facts of `token`, or the reason why it is no ticket of this user for this sale."""
     content = keyring.open(PURPOSE, token)
     if isinstance(content, str):

@@ -20,7 +20,7 @@ from gateway.lane.routes import Admissions, Reservations, Route, Tickets
 from gateway.lane.tokens import UserTokens
 from gateway.parts import Parts
 from gateway.queue_documents import REUSE_SECONDS
-from kit.web.languages import Language, preferred_language
+from kit.web.languages import Language, spoken_language
 from kit.web.problems import Problems
 
 log = structlog.get_logger()
@@ -108,7 +108,7 @@ class Lane:
 
     def language_of(self, asked: bytes | None) -> Language:
         """The language of an answer, from `Accept-Language`."""
-        return preferred_language(None if asked is None else asked.decode("latin-1"))
+        return spoken_language(asked)
 
     def _write_ready(self) -> None:
         ready, self._ready = self._ready, []

@@ -7,6 +7,8 @@ is cut at the places where facts, the date and the length go.
 import json
 import re
 from collections.abc import Mapping
+from math import ceil
+from types import NoneType
 from typing import Final
 
 from starlette.responses import Response
@@ -22,18 +24,21 @@ from queueing.limits.errors import QuotaExceeded
 RETRY_SECONDS_KEPT_MAX: Final = 60
 _HOLE: Final = 10**15 + 7  # no text of ours holds this number
 _PLACE: Final = re.compile(r"\{(\w+)\}")
-# Code, language, wait, and the name and type of each fact.
-_Key = tuple[str, Language, int | None, tuple[tuple[str, type], ...]]
+_Key = tuple[str, Language, int | None]  # code, language, wait
+_Kinds = tuple[
+    tuple[str, type], ...
+]  # every fact that a code may show, with its type; NoneType where it is absent
 _NOTHING: Final[Mapping[str, object]] = {}
 
 
 class _Template:
     """One code in one language, with holes where facts go, in the order of `places`."""
 
-    __slots__ = ("_body", "_facts", "_fields", "_line", "_numbers")
+    __slots__ = ("_body", "_facts", "_fields", "_line", "_numbers", "kinds")
 
-    def __init__(self, answer: Response, holes: Mapping[str, object]) -> None:
+    def __init__(self, answer: Response, kinds: _Kinds, holes: Mapping[str, object]) -> None:
         names = list(holes)
+        self.kinds = kinds
         body = bytes(answer.body).decode().replace("%", "%%")
         hole = re.compile("|".join(str(_HOLE + number) for number in range(len(names))) or r"(?!)")
         places = [names[int(found) - _HOLE] for found in hole.findall(body)]
@@ -44,6 +49,13 @@ class _Template:
         self._fields = b"".join(
             b"%b: %b\r\n" % field for field in answer.raw_headers if field[0] != b"content-length"
         )
+
+    def fits(self, facts: Mapping[str, object]) -> bool:
+        """Whether these are the facts that it was made for: the same ones, of the same types."""
+        for name, kind in self.kinds:  # noqa: SIM110 - a generator costs more than what it looks at
+            if type(facts.get(name)) is not kind:
+                return False
+        return True
 
     def filled(self, date: bytes, facts: Mapping[str, object]) -> bytes:
         told = [facts[name] for name in self._facts]
@@ -56,9 +68,8 @@ class Refusals:
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self._names: dict[str, tuple[str, ...]] = {}
         self._templates: dict[_Key, _Template] = {}
-        self._whole: dict[tuple[str, Language, int | None], bytes] = {}
+        self._whole: dict[_Key, bytes] = {}
         self._date = b""
 
     def renew(self, date: bytes) -> None:
@@ -68,7 +79,7 @@ class Refusals:
     def of(self, error: DomainError, language: Language) -> bytes:
         """The answer to `error`."""
         wait = error.retry_after_seconds
-        retry = None if wait is None else max(1, -int(-wait // 1))
+        retry = None if wait is None else max(1, ceil(wait))
         return self.answer(error.code, language, error.facts, retry)
 
     def answer(
@@ -83,15 +94,11 @@ class Refusals:
         whole = self._whole.get(key)
         if whole is not None:
             return whole
-        names = self._names.get(code)
-        if names is None:
-            names = self._names[code] = self._shown(code)
-        kinds = tuple([(name, type(facts[name])) for name in names if name in facts])
-        template = self._templates.get((*key, kinds))
-        if template is None:
-            template = self._template(*key, kinds)
+        template = self._templates.get(key)
+        if template is None or not template.fits(facts):
+            template = self._template(key, facts)
         answer = template.filled(self._date, facts)
-        if not names and (retry_after_seconds or 0) <= RETRY_SECONDS_KEPT_MAX:
+        if not template.kinds and (retry_after_seconds or 0) <= RETRY_SECONDS_KEPT_MAX:
             self._whole[key] = answer
         return answer
 
@@ -110,16 +117,21 @@ class Refusals:
             return ()
         return tuple(dict.fromkeys([*_PLACE.findall(text.detail["en"]), *text.members]))
 
-    def _template(
-        self, code: str, language: Language, retry: int | None, kinds: tuple[tuple[str, type], ...]
-    ) -> _Template:
+    def _template(self, key: _Key, facts: Mapping[str, object]) -> _Template:
+        """The template for these facts; the same code tells the same ones nearly always, so the last is kept."""
+        code, language, retry = key
+        kinds = tuple([(name, type(facts.get(name))) for name in self._shown(code)])
         # A hole is of its fact's type, so that JSON puts quotes around texts and none around numbers.
-        holes = {name: kind(_HOLE + number) for number, (name, kind) in enumerate(kinds)}
+        told = [(name, kind) for name, kind in kinds if kind is not NoneType]
+        holes: dict[str, object] = {
+            name: _HOLE + number if kind is int else str(_HOLE + number)
+            for number, (name, kind) in enumerate(told)
+        }
         scope = {"type": "http", "headers": [(b"accept-language", language.encode())]}
         answer = self._problems.answer(scope, code, facts=holes, retry_after_seconds=retry)
-        template = _Template(answer, holes)
+        template = _Template(answer, kinds, holes)
         if (retry or 0) <= RETRY_SECONDS_KEPT_MAX:
-            self._templates[code, language, retry, kinds] = template
+            self._templates[key] = template
         return template
 
 

@@ -4,7 +4,6 @@
 in which order is the app's: the form of the body, the credentials, the form of the rest, then the room's own reasons.
 """
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from flashsale.facts import Admitted, Reserved, ReserveRequest
@@ -17,6 +16,7 @@ from gateway.metrics import REFUSED_TOKENS
 from gateway.overload.priority import Priority
 from kit.errors import DomainError
 from kit.identity import Identity
+from kit.ids import uuid_of
 from queueing.errors import AdmissionInvalid
 from queueing.limits.policy import Check
 from queueing.service import Admission, Ticket
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from gateway.lane.protocol import LaneProtocol
 
 _POST: Final = frozenset({b"POST"})
-_refused_tokens: Final = lru_cache(maxsize=64)(
-    REFUSED_TOKENS.labels
-)  # finding the counter costs more than counting
 
 
 class Route:
@@ -73,7 +70,7 @@ class Route:
         )
 
     def refuse_token(self, connection: "LaneProtocol", kind: str, reason: str, code: str) -> bytes:
-        _refused_tokens(kind, reason).inc()
+        REFUSED_TOKENS.row(kind)[reason] += 1
         self.answers[code] += 1
         return self.lane.refusals.answer(code, self.lane.language(connection.fields))
 
@@ -122,13 +119,13 @@ class Admissions(Route):
     """POST …/admissions"""
 
     def serve(self, connection: "LaneProtocol") -> bytes | Turn | None:
-        wish = bodies.read_body(bodies.ADMISSION, connection.fields, connection.body)
+        wish = bodies.read_admission(connection.fields, connection.body)
         if wish is None:
             return None
         user = self.user(connection)
         if not isinstance(user, Identity):
             return user
-        given = self.lane.waiting_room.judge(self.sale_id, user.user_id, wish.ticket)
+        given = self.lane.waiting_room.judge(self.sale_id, user.user_id, wish.ticket.encode())
         if not isinstance(given, Admission):
             return self.refuse(connection, given)
         self.answers["admitted"] += 1
@@ -140,7 +137,7 @@ class Reservations(Route):
 
     def serve(self, connection: "LaneProtocol") -> bytes | Turn | None:
         fields = connection.fields
-        wish = bodies.read_body(bodies.RESERVATION, fields, connection.body)
+        wish = bodies.read_reservation(fields, connection.body)
         if wish is None:
             return None
         token = bodies.read_bearer(fields)
@@ -156,7 +153,9 @@ class Reservations(Route):
             return None
         prepared = self.lane.reservations.prepare(
             ReserveRequest(
-                Admitted(self.sale_id, admission.user_id, admission.admission_id, admission.position),
+                Admitted(
+                    self.sale_id, admission.user_id, uuid_of(admission.admission_id), admission.position
+                ),
                 wish.sku,
                 wish.quantity,
                 key,

@@ -38,7 +38,7 @@ class UserTokens:
         if token is None:
             return "missing"
         try:
-            verified = self._identities.verify(token)
+            verified = self._identities.verify(token.decode("latin-1"))
         except TokenRefused as refused:
             return refused.reason
         if len(self._known) >= KNOWN_MAX:

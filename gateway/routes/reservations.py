@@ -9,6 +9,7 @@ from gateway.callers import Admitted, PartsOf, User, pass_limits
 from gateway.describe import FOR_USER, LIMITED, WITH_BODY, answers
 from gateway.requests import IdempotencyKey, ReservationId, ReservationRequest, SaleId
 from kit.errors import DomainError
+from kit.ids import uuid_of
 from kit.sinks import Waiter
 from kit.web.strict import StrictRoute
 
@@ -49,7 +50,9 @@ async def reserve(
     """Holds units. The answer comes after the commit: what it says is so, whatever happens next."""
     prepared = parts.reservations.prepare(
         ReserveRequest(
-            admitted=facts.Admitted(sale_id, admission.user_id, admission.admission_id, admission.position),
+            admitted=facts.Admitted(
+                sale_id, admission.user_id, uuid_of(admission.admission_id), admission.position
+            ),
             sku=wish.sku,
             quantity=wish.quantity,
             idempotency_key=key,

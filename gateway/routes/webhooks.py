@@ -41,7 +41,7 @@ async def _read(request: Request, secret: str, kind: type[Notice]) -> Notice:
     try:
         return read_notice(secret, request.headers, await request.body(), kind)
     except WebhookRefused as refused:
-        metrics.REFUSED_TOKENS.labels("webhook", refused.reason).inc()
+        metrics.REFUSED_TOKENS.row("webhook")[refused.reason] += 1
         raise
 
 

@@ -21,6 +21,12 @@ def preferred_language(header: str | None) -> Language:
     return best
 
 
+@lru_cache(maxsize=512)
+def spoken_language(header: bytes | None) -> Language:
+    """The same of the header's bytes as they came."""
+    return preferred_language(None if header is None else header.decode("latin-1"))
+
+
 def _spoken(tag: str) -> Language | None:
     main = tag.split("-", 1)[0]
     if main == "zh":
