@@ -93,10 +93,9 @@ class LaneProtocol(OrderedProtocol):
     # What httptools calls, in this order.
 
     def on_message_begin(self) -> None:
-        self.url = b""
-        self.headers = []
+        self.url, self.headers, self.stage, self.said_something = b"", [], _HEAD, True
         receipts = self.receipts
-        self.stage, self.since, self.said_something = _HEAD, receipts.now, True
+        self.since = receipts.now
         self._first_bytes, self._later_bytes = self._chunk_bytes, 0
         receipts.unsampled -= 1
         if receipts.unsampled <= 0:

@@ -60,7 +60,7 @@ class Route:
         """Who is asking, or the refusal."""
         lane = self.lane
         try:
-            found = lane.tokens.find(connection.fields, lane.clock.now())
+            found = lane.tokens.find(connection.fields, lane.clock.seconds())
         except DomainError as error:
             return self.refuse(connection, error)
         if isinstance(found, Identity):

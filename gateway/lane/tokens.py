@@ -5,7 +5,6 @@ for hours, at every poll and every try. A known token is found in 0.1 µs. Its e
 withdrawn is noticed within `TRUST_SECONDS`, when the token is verified again.
 """
 
-from datetime import datetime
 from typing import Final
 
 from gateway.lane.bodies import read_bearer
@@ -23,7 +22,7 @@ class UserTokens:
         self._identities = identities
         self._known: dict[bytes, tuple[Identity, float]] = {}
 
-    def find(self, fields: dict[bytes, bytes], now: datetime) -> Identity | str:
+    def find(self, fields: dict[bytes, bytes], now_seconds: float) -> Identity | str:
         """Who is asking, or why that is not known: `missing`, or the reason of `TokenRefused`.
 
         Raises `Unavailable` while the issuer's keys are not here.
@@ -31,7 +30,7 @@ class UserTokens:
         header = fields.get(b"authorization", b"")
         known = self._known.get(header)
         if known is not None:
-            if now.timestamp() < known[1]:
+            if now_seconds < known[1]:
                 return known[0]
             del self._known[header]
         token = read_bearer(fields)
@@ -43,5 +42,5 @@ class UserTokens:
             return refused.reason
         if len(self._known) >= KNOWN_MAX:
             del self._known[next(iter(self._known))]
-        self._known[header] = (verified, min(verified.expires_at, now.timestamp() + TRUST_SECONDS))
+        self._known[header] = (verified, min(verified.expires_at, now_seconds + TRUST_SECONDS))
         return verified
