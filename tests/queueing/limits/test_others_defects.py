@@ -15,7 +15,7 @@ from queueing.limits.policy import DAY_US, HOUR_US, SECOND_US, Check, LimitPolic
 from queueing.limits.service import Limits
 from queueing.limits.settings import LimitSettings
 from tests.queueing.limits.scene import Server, take_all
-from tests.queueing.limits.wires import Wire
+from tests.wires import Wire
 
 USER = LimitPolicy("user", 2, HOUR_US)
 

@@ -6,21 +6,31 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+_End = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
 
 class Wire:
-    """Forwards a port of its own to a server. With `deaf`, answers are swallowed; with `stalled`, nothing passes."""
+    """Forwards a port of its own to a server.
+
+    With `deaf`, answers are swallowed; with `stalled`, nothing passes; answers come `delay_seconds` late.
+    """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 6379
         self.deaf = False
         self.stalled = False
+        self.delay_seconds = 0.0
         self.swallowed = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/0"
+
+    def heal(self) -> None:
+        """From now on everything passes at once."""
+        self.deaf, self.stalled, self.delay_seconds = False, False, 0.0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -33,25 +43,32 @@ class Wire:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for _ in range(2):  # the aborted connections tell the loop so in its next turn
+            await asyncio.sleep(0)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
-        there = asyncio.create_task(self._pass_on(reader, far_writer, answers=False))
-        back = asyncio.create_task(self._pass_on(far_reader, writer, answers=True))
+        # The end of a test cancels this; the streams' own callback would take that for a fault.
+        with suppress(OSError, asyncio.CancelledError):
+            far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+            try:
+                await self._pass_both_ways((reader, writer), (far_reader, far_writer))
+            finally:
+                far_writer.transport.abort()
+        writer.transport.abort()
+        self._tasks.discard(task)
+
+    async def _pass_both_ways(self, near: _End, far: _End) -> None:
+        there = asyncio.create_task(self._pass_on(near[0], far[1], answers=False))
+        back = asyncio.create_task(self._pass_on(far[0], near[1], answers=True))
         try:
             await asyncio.wait({there, back}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for one in (there, back):
                 one.cancel()
             await asyncio.gather(there, back, return_exceptions=True)
-            for end in (writer, far_writer):
-                end.close()
-                with suppress(OSError):
-                    await end.wait_closed()
-            self._tasks.discard(task)
 
     async def _pass_on(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool
@@ -62,5 +79,7 @@ class Wire:
                 return  # the connection breaks with the answer unread
             if self.stalled:
                 continue
+            if answers and self.delay_seconds:
+                await asyncio.sleep(self.delay_seconds)
             writer.write(chunk)
             await writer.drain()
