@@ -177,9 +177,7 @@ async def _insert_holds(session: Rows, granted: Sequence[Wish]) -> datetime:
 async def _replays(
     session: Rows, wishes: Sequence[Wish], verdicts: Sequence[Verdict], used: dict[OwnerKey, UsedKey]
 ) -> dict[OwnerKey, Reservation]:
-    keys = [
-        wish.owner for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "replayed"
-    ]
+    keys = [wish.owner for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "replayed"]
     stored = await read_reservations(session, [used[key].reservation_id for key in keys])
     return {key: stored[used[key].reservation_id] for key in keys}
 

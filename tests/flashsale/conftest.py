@@ -82,12 +82,13 @@ async def unguarded_postgres(unguarded_database: str) -> AsyncIterator[Postgres]
 
 @pytest.fixture
 def without_item_lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Removes the lock and the guarded update, as if somebody had found them slow."""
+    """Removes the lock and the guarded updates, as if somebody had found them slow."""
 
     def remove() -> None:
         for name, guard in (
             ("LOCK_ITEMS", "FOR UPDATE OF items"),
             ("INSERT_HOLDS", "AND items.taken + named.units <= items.total"),
+            ("TAKE_UNITS", "AND items.taken + wanted.units <= items.total"),
         ):
             guarded = str(getattr(statements, name).clause)
             assert guard in guarded

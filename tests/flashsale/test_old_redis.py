@@ -149,7 +149,7 @@ async def test_a_load_that_a_restart_interrupted_is_not_opened(
 @pytest.fixture
 def unbound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the binding to the server process away."""
-    for name, check in (("_CLAIM", " or stock[5] ~= run"), ("_GIVE_BACK", " and stock[3] == run")):
+    for name, check in (("_CLAIM", " or stock[4] ~= run"), ("_GIVE_BACK", " and stock[3] == run")):
         source = getattr(stock, name).source
         assert check in source
         monkeypatch.setattr(stock, name, LuaScript(source.replace(check, "")))
