@@ -67,12 +67,6 @@ def operation(wish: Wish) -> str:
     return f"{wish.user_id} {wish.key}"
 
 
-def settlement(wish: Wish, *, epoch: int | None) -> Settlement:
-    return Settlement(
-        wish.sale_id, wish.sku, operation(wish), wish.reservation_id, wish.user_id, wish.quantity, epoch
-    )
-
-
 class StockClaims:
     """One process's way to the stock in Redis."""
 
@@ -97,10 +91,20 @@ class StockClaims:
         said = {name: iter(each) for name, each in zip(by_item, outcomes, strict=True)}
         return [next(said[wish.sale_id, wish.sku]) for wish in wishes]
 
-    def settle(self, settled: Settlement) -> None:
-        """Notes what became of a claim, for the next round trip."""
+    def settle(self, wish: Wish, *, epoch: int | None) -> None:
+        """Notes what became of a claim, for the next round trip; see `Settlement`."""
         if len(self._settlements) < SETTLEMENTS_MAX:
-            self._settlements.append(settled)
+            self._settlements.append(
+                Settlement(
+                    wish.sale_id,
+                    wish.sku,
+                    operation(wish),
+                    wish.reservation_id,
+                    wish.user_id,
+                    wish.quantity,
+                    epoch,
+                )
+            )
 
     async def flush(self) -> None:
         """Reports what is noted, when no batch is there to carry it. Never raises for a Redis that is away."""

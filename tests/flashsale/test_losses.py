@@ -13,7 +13,7 @@ from flashsale.errors import SoldOut
 from flashsale.facts import Reserved
 from flashsale.settings import FlashsaleSettings
 from flashsale.snapshots import take_snapshots
-from flashsale.stock import EndedHold, StockClaims, give_back, settlement
+from flashsale.stock import EndedHold, StockClaims, give_back
 from flashsale.upkeep import StockRepair, stock_views
 from kit.embedded import ServerUrls
 from kit.errors import Unavailable
@@ -115,7 +115,7 @@ async def test_a_claim_that_is_settled_while_the_repair_looks_it_up_is_counted_o
     repair = StockRepair(shop.postgres, shop.stock, FlashsaleSettings(pending_seconds_max=1e-9))
     (item,) = [each for each in await repair._read_ledger() if each.sale_id == shop.sale_id]
     (snapshot,) = await take_snapshots(shop.stock, [item.name])
-    claims.settle(settlement(wish, epoch=decision.item.epoch))  # type: ignore[union-attr]
+    claims.settle(wish, epoch=decision.item.epoch)  # type: ignore[union-attr]
     await claims.flush()
     later = replace(snapshot, now_ms=snapshot.now_ms + 1)
     assert await repair._recover(item, later) == 1
@@ -129,7 +129,7 @@ async def test_a_commit_that_comes_after_the_repair_takes_its_units_back_out(ope
     await shop.repair()
     assert await shop.available() == 10
     (decision,) = await GroupCommitter(shop.postgres, SETTINGS).commit([wish])
-    claims.settle(settlement(wish, epoch=decision.item.epoch))  # type: ignore[union-attr]
+    claims.settle(wish, epoch=decision.item.epoch)  # type: ignore[union-attr]
     await claims.flush()
     assert (await shop.available(), await shop.taken()) == (9, 1)
 
