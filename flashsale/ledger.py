@@ -4,7 +4,7 @@ Lock the items in one order, read what the askers already have, decide, write, c
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -60,10 +60,8 @@ async def write_batch(session: Rows, wishes: Sequence[Wish]) -> list[Decision]:
     granted = [wish for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "granted"]
     held_at = await _insert_holds(session, granted) if granted else None
     replays = await _replays(session, wishes, verdicts, used) if "replayed" in verdicts else {}
-    return [
-        _decision(wish, verdict, items.get((wish.sale_id, wish.sku)), held_at, replays)
-        for wish, verdict in zip(wishes, verdicts, strict=True)
-    ]
+    holds = hold(granted, items, held_at) if held_at is not None else []
+    return _decisions(wishes, verdicts, items, iter(holds), replays)
 
 
 async def find_standing(
@@ -149,7 +147,10 @@ def _arrays(sums: Counter[ItemName]) -> dict[str, list[object]]:
 
 async def _insert_holds(session: Rows, granted: Sequence[Wish]) -> datetime:
     """Writes the holds and counts their units; the instant from which they are held. Raises `GuardTripped`."""
-    units = _sum_up((wish.sale_id, wish.sku, wish.quantity) for wish in granted)
+    units: dict[ItemName, int] = {}
+    for wish in granted:
+        name = wish.sale_id, wish.sku
+        units[name] = units.get(name, 0) + wish.quantity
     places = {name: place for place, name in enumerate(units, start=1)}
     ((holds, held_at),) = await session.rows(
         statements.INSERT_HOLDS,
@@ -182,35 +183,50 @@ async def _replays(
     return {key: stored[used[key].reservation_id] for key in keys}
 
 
-def _decision(
-    wish: Wish,
-    verdict: Verdict,
-    item: ItemState | None,
-    held_at: datetime | None,
+def _decisions(
+    wishes: Sequence[Wish],
+    verdicts: Sequence[Verdict],
+    items: dict[ItemName, ItemState],
+    holds: Iterator[Reservation],
     replays: dict[OwnerKey, Reservation],
-) -> Decision:
-    if verdict == "granted" and item is not None and held_at is not None:
-        return Decision(verdict, held(wish, item, held_at), item)
-    return Decision(verdict, replays[wish.owner] if verdict == "replayed" else None, item)
+) -> list[Decision]:
+    decisions = []
+    for wish, verdict in zip(wishes, verdicts, strict=True):
+        reservation = None
+        if verdict == "granted":
+            reservation = next(holds)
+        elif verdict == "replayed":
+            reservation = replays[wish.owner]
+        decisions.append(Decision(verdict, reservation, items.get((wish.sale_id, wish.sku))))
+    return decisions
 
 
-def held(wish: Wish, item: ItemState, held_at: datetime) -> Reservation:
-    """The hold that a granted wish becomes."""
-    # By place: by name costs half as much again, on every reservation there is.
-    return Reservation(
-        wish.reservation_id,
-        wish.sale_id,
-        wish.sku,
-        wish.user_id,
-        wish.quantity,
-        item.price_minor * wish.quantity,
-        item.currency,
-        "held",
-        None,
-        held_at,
-        held_at + timedelta(seconds=item.hold_seconds),
-        None,
-        None,
-        None,
-        wish.phone,
-    )
+def hold(
+    granted: Sequence[Wish], items: Mapping[ItemName, ItemState], held_at: datetime
+) -> list[Reservation]:
+    """The holds that granted wishes become, in order, as the table has them."""
+    ends = {name: held_at + timedelta(seconds=item.hold_seconds) for name, item in items.items()}
+    holds = []
+    for wish in granted:
+        name = sale_id, sku = wish.sale_id, wish.sku
+        item = items[name]
+        # By place: by name costs half as much again, on every reservation there is.
+        reservation = Reservation(
+            wish.reservation_id,
+            sale_id,
+            sku,
+            wish.user_id,
+            wish.quantity,
+            item.price_minor * wish.quantity,
+            item.currency,
+            "held",
+            None,
+            held_at,
+            ends[name],
+            None,
+            None,
+            None,
+            wish.phone,
+        )
+        holds.append(reservation)
+    return holds

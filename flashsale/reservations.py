@@ -106,11 +106,13 @@ class Reservations:
         if sale is None:
             refused = SaleUnknown(sale_id=sale_id)
         else:
-            refused = outside_window(sale, self._clock.now()) or unfit(
-                sale_id, self._book.find_item(sale_id, sku), request
-            )
-        if refused is None and self.marks.refuses(sale_id, sku, user_id):
-            refused = SoldOut(sku=sku)
+            refused = outside_window(sale, self._clock.now())
+            if refused is None and self.marks.refuses(sale_id, sku, user_id):
+                refused = SoldOut(
+                    sku=sku
+                )  # whatever else may be wrong with it; the cheapest answer, to the most
+            if refused is None:
+                refused = unfit(sale_id, self._book.find_item(sale_id, sku), request)
         if refused is not None:
             _answers[refused.code] += 1
             return refused

@@ -19,7 +19,7 @@ import uvloop
 
 from flashsale import reservations
 from flashsale.committer import Committed, GroupCommitter
-from flashsale.ledger import Decision, held, lock_items
+from flashsale.ledger import Decision, hold, lock_items
 from flashsale.rules import ItemName, ItemState, Wish
 from gateway.__main__ import main as serve_gateway
 from kit.clock import SystemClock
@@ -46,8 +46,10 @@ class Unwritten(GroupCommitter):
 
     async def commit(self, wishes: Sequence[Wish]) -> list[Committed]:
         items = await self._facts({(wish.sale_id, wish.sku) for wish in wishes})
-        now = datetime.now(UTC)
-        return [_granted(wish, items[wish.sale_id, wish.sku], now) for wish in wishes]
+        return [
+            Decision("granted", held, items[held.sale_id, held.sku])
+            for held in hold(wishes, items, datetime.now(UTC))
+        ]
 
     async def find_replays(self, wishes: Sequence[Wish]) -> list[Decision | None]:
         return [None] * len(wishes)
@@ -59,10 +61,6 @@ class Unwritten(GroupCommitter):
                 known = {**known, **await lock_items(session, names - known.keys())}
             self._items = known
         return known
-
-
-def _granted(wish: Wish, item: ItemState, now: datetime) -> Decision:
-    return Decision("granted", held(wish, item, now), item)
 
 
 class Caller:

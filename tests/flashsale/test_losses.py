@@ -89,6 +89,18 @@ async def test_a_crash_between_claim_and_commit_gives_the_units_back(open_shop: 
     assert (await shop.available(), await shop.pending(), await shop.taken()) == (10, 0, 0)
 
 
+async def test_the_claims_of_a_process_that_died_with_many_are_all_given_back(open_shop: OpenShop) -> None:
+    shop = await open_shop(an_item(total=3000))
+    for batch in range(2):
+        claimed = await claims_of(shop).claim(
+            [a_wish(shop.sale_id, f"user{n}-{batch}") for n in range(1000)]  # as many as a batch may have
+        )
+        assert claimed == ["claimed"] * 1000
+    assert (await shop.available(), await shop.pending()) == (1000, 2000)
+    await shop.repair()
+    assert (await shop.available(), await shop.pending()) == (3000, 0)
+
+
 async def test_the_repair_leaves_claims_of_living_processes_alone(open_shop: OpenShop) -> None:
     shop = await open_shop()
     await claims_of(shop).claim([a_wish(shop.sale_id, "ada")])
