@@ -15,7 +15,7 @@ from flashsale.errors import (
 )
 from flashsale.facts import ReserveRequest
 from flashsale.rules import Verdict, Wish
-from flashsale.saleplans import PER_USER_LIMIT_MAX, SaleFacts
+from flashsale.saleplans import PER_USER_LIMIT_MAX, ItemFacts, SaleFacts
 from flashsale.sales import SaleBook
 from flashsale.stock import Claim
 from kit.clock import rfc3339
@@ -39,14 +39,13 @@ def outside_window(sale: SaleFacts, now: datetime) -> DomainError | None:
     return None
 
 
-def unfit(sale: SaleFacts, request: ReserveRequest) -> DomainError | None:
+def unfit(sale_id: str, item: ItemFacts | None, request: ReserveRequest) -> DomainError | None:
     """What could not be stored or meant, before it shares a batch with others.
 
     `ItemUnknown`, `QuantityInvalid`, `LimitReached`, `KeyMissing`, `InvalidInput`.
     """
-    item = sale.item(request.sku)
     if item is None:
-        return ItemUnknown(sale_id=sale.sale_id, sku=request.sku)
+        return ItemUnknown(sale_id=sale_id, sku=request.sku)
     if not is_key(request.idempotency_key):
         return KeyMissing(characters_max=KEY_CHARACTERS_MAX)
     if not is_user_id(request.admitted.user_id):
@@ -56,9 +55,10 @@ def unfit(sale: SaleFacts, request: ReserveRequest) -> DomainError | None:
         phone.isprintable() and phone.isascii() and len(phone) <= PHONE_CHARACTERS_MAX
     ):
         return InvalidInput("phone", "is not a phone number")
-    if type(request.quantity) is not int or not 1 <= request.quantity <= PER_USER_LIMIT_MAX:
+    quantity = request.quantity
+    if type(quantity) is not int or not 1 <= quantity <= PER_USER_LIMIT_MAX:
         return QuantityInvalid(quantity_max=item.per_user_limit)
-    if request.quantity > item.per_user_limit:
+    if quantity > item.per_user_limit:
         return LimitReached(sku=item.sku, per_user_limit=item.per_user_limit)
     return None
 

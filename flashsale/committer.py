@@ -11,7 +11,7 @@ from flashsale.ledger import Decision, find_replays, lock_items, read_reservatio
 from flashsale.rules import Wish
 from flashsale.settings import FlashsaleSettings
 from kit.errors import DomainError, Unavailable
-from kit.postgres import Postgres
+from kit.postgres import Postgres, is_taken
 from kit.retry import idempotent
 
 log = structlog.get_logger()
@@ -31,6 +31,20 @@ class GroupCommitter:
 
     async def commit(self, wishes: Sequence[Wish]) -> list[Committed]:
         """One outcome a wish, in order; decisions are durable. A request that fails the batch fails alone."""
+        try:
+            return await self._commit(wishes)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must stay the trouble of one request
+            # A key that somebody else has just used: it is there to be seen now, so once more is enough.
+            return await (self._commit_again(wishes) if is_taken(error) else self._halve(wishes, error))
+
+    async def _commit_again(self, wishes: Sequence[Wish]) -> list[Committed]:
+        try:
+            return await self._commit(wishes)
+        except Exception as error:  # noqa: BLE001 - as above
+            return await self._halve(wishes, error)
+
+    async def _commit(self, wishes: Sequence[Wish]) -> list[Committed]:
+        """Raises what the statements of the batch raise; then nothing is written."""
         decided: list[Decision] | None = None
         try:
             with metrics.COMMIT_SECONDS.time():
@@ -42,8 +56,6 @@ class GroupCommitter:
             log.warning("batch_not_committed", error=type(error).__name__, decided=decided is not None)
             # COMMIT is sent only after the decisions are there; before that nothing can have been written.
             return ["not_written"] * len(wishes) if decided is None else await self._read_back(wishes)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must stay the trouble of one request
-            return await self._halve(wishes, error)
 
     async def find_replays(self, wishes: Sequence[Wish]) -> list[Decision | None]:
         """For each wish what its key was answered before. Raises `Unavailable`."""

@@ -203,7 +203,7 @@ async def _serve_late(
     regrant = await _regrant(session, ended, item.epoch)
     await _serve(session, payment, regrant)
     return "regranted", Settlement(
-        *name, f"regrant-{ended.reservation_id}", str(regrant.reservation_id),
+        *name, f"regrant-{ended.reservation_id}", regrant.reservation_id,
         ended.user_id, ended.quantity, item.epoch,
     )  # fmt: skip
 

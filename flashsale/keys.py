@@ -17,7 +17,7 @@ def stock(sale_id: str, sku: str) -> str:
 
 
 def pending(sale_id: str, sku: str) -> str:
-    """Hash {operation: "reservation_id user units claimed_ms"}: claims whose commit has not been reported yet."""
+    """Hash {"user key": "reservation_id user units claimed_ms"}: claims whose commit has not been reported yet."""
     return f"flashsale:{{{sale_id}}}:pending:{sku}"
 
 

@@ -9,10 +9,13 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Final
 
+import msgspec
 import structlog
 
 from flashsale import metrics
+from flashsale.errors import InProgress, KeyReused
 from flashsale.facts import Reserved
 from flashsale.rules import OwnerKey, Wish
 from flashsale.settings import FlashsaleSettings
@@ -21,44 +24,42 @@ from kit.sinks import Listener
 
 log = structlog.get_logger()
 
+_answers: Final = metrics.RESERVATION_ANSWERS.counts
+
 STUMBLE_SECONDS = 0.1  # after a failure between batches, so that a lasting one does not spin
 
 
-class Waiting:
+class Waiting(msgspec.Struct, gc=False):
     """One request that waits for its answer; it is told once."""
 
-    __slots__ = ("_in_flight", "_sink", "since", "wish")
-
-    def __init__(
-        self, wish: Wish, sink: Listener[Reserved], in_flight: dict[OwnerKey, "Waiting"], since: float
-    ) -> None:
-        self.wish, self.since = wish, since
-        self._sink: Listener[Reserved] | None = sink
-        self._in_flight = in_flight
-        in_flight[wish.owner] = self
+    wish: Wish
+    since: float
+    owner: OwnerKey
+    sink: Listener[Reserved] | None
+    in_flight: dict[OwnerKey, "Waiting"]
 
     @property
     def left(self) -> bool:
         """Whether nobody listens any more."""
-        return self._sink is None or self._sink.done()
+        return self.sink is None or self.sink.done()
 
     def tell(self, answer: Reserved) -> None:
         sink = self._end()
         if sink is not None:
-            metrics.RESERVATION_ANSWERS.counts["replayed" if answer.replayed else "reserved"] += 1
+            _answers["replayed" if answer.replayed else "reserved"] += 1
             sink.tell(answer)
 
     def refuse(self, error: DomainError) -> None:
         sink = self._end()
         if sink is not None:
-            metrics.RESERVATION_ANSWERS.counts[error.code] += 1
+            _answers[error.code] += 1
             sink.refuse(error)
 
     def _end(self) -> Listener[Reserved] | None:
         """Whom to tell, the first time. From the answer on, a repeat is no double click any more."""
-        sink, self._sink = self._sink, None
+        sink, self.sink = self.sink, None
         if sink is not None:
-            del self._in_flight[self.wish.owner]
+            del self.in_flight[self.owner]
         return sink
 
 
@@ -72,6 +73,7 @@ class Lanes:
         idle: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings, self._serve, self._idle = settings, serve, idle
+        self._queue_max = settings.queue_max
         self._queues: dict[str, deque[Waiting]] = {}
         self._count = 0
         self._in_flight: dict[OwnerKey, Waiting] = {}
@@ -101,25 +103,30 @@ class Lanes:
         self._queues.clear()
         self._count = 0
 
-    def find(self, owner: OwnerKey) -> Waiting | None:
-        """The request that is being answered under this key, if there is one."""
-        return self._in_flight.get(owner)
+    def enter(self, wish: Wish, sink: Listener[Reserved]) -> DomainError | None:
+        """Queues a wish, or says why not, and the sink will not be told.
 
-    def enter(self, wish: Wish, sink: Listener[Reserved]) -> bool:
-        """Queues a wish; False when the queue is full or the process is leaving, and the sink will not be told."""
+        `InProgress` and `KeyReused` while its key is being answered; `Unavailable` when the queue is full or the process
+        is leaving.
+        """
+        owner = wish.owner
+        first = self._in_flight.get(owner)
+        if first is not None:
+            same = first.wish.fingerprint == wish.fingerprint
+            return InProgress(retry_after_seconds=1.0) if same else KeyReused()
         if self._stopping or not self._tasks:
-            return False
+            return Unavailable("reservations")
         queue = self._queues.get(wish.sale_id)
         if queue is None:
             queue = self._queues[wish.sale_id] = deque()
-        if self._count >= self._settings.queue_max and len(queue) >= max(
-            1, self._settings.queue_max // len(self._queues)
-        ):
-            return False
-        queue.append(Waiting(wish, sink, self._in_flight, time.monotonic()))
+        if self._count >= self._queue_max and len(queue) >= max(1, self._queue_max // len(self._queues)):
+            return Unavailable("reservations")
+        waiting = Waiting(wish, time.monotonic(), owner, sink, self._in_flight)
+        self._in_flight[owner] = waiting
+        queue.append(waiting)
         self._count += 1
         self._arrived.set()
-        return True
+        return None
 
     async def _run(self) -> None:
         while True:

@@ -3,9 +3,9 @@
 Lock the items in one order, read what the askers already have, decide, write, count. Never commits.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -16,7 +16,7 @@ from flashsale import models, statements
 from flashsale.facts import Reservation
 from flashsale.readings import select_reservations
 from flashsale.rules import ItemName, ItemState, OwnerItem, OwnerKey, UsedKey, Verdict, Wish, decide
-from kit.statements import Rows, Statement
+from kit.statements import Rows, Statement, array_literal
 
 _RESERVATIONS: Final = Statement(
     select_reservations().where(
@@ -50,29 +50,18 @@ async def lock_items(session: Rows, names: Iterable[ItemName]) -> dict[ItemName,
 async def write_batch(session: Rows, wishes: Sequence[Wish]) -> list[Decision]:
     """Decides and writes a batch; one decision a wish, in order, true once the caller has committed.
 
-    Raises `GuardTripped` if the last guard refuses what was decided, which the item lock rules out.
+    Raises `GuardTripped` if the last guard refuses what was decided, which the item lock rules out; and what the table
+    says of a key that was used since it was looked up (the same one for another item, in a batch that holds other locks):
+    then nothing is written, and the same batch again sees it.
     """
-    items = await lock_items(session, [(wish.sale_id, wish.sku) for wish in wishes])
+    items = await lock_items(session, {(wish.sale_id, wish.sku) for wish in wishes})
     used, units = await find_standing(session, wishes)
     verdicts = decide(wishes, items, used, units)
     granted = [wish for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "granted"]
-    written = await _insert_holds(session, granted) if granted else {}
-    await take_units(
-        session,
-        ((wish.sale_id, wish.sku, wish.quantity) for wish in granted if wish.reservation_id in written),
-    )
-    if len(written) < len(granted):
-        # The same key for another item was first, in a batch that held other locks: answer from what it wrote.
-        used |= (await find_standing(session, granted))[0]
-        verdicts = [
-            _after_conflict(wish, verdict, written, used)
-            for wish, verdict in zip(wishes, verdicts, strict=True)
-        ]
-    replays = await _replays(session, wishes, verdicts, used)
-    return [
-        _decision(wish, verdict, items, written, replays)
-        for wish, verdict in zip(wishes, verdicts, strict=True)
-    ]
+    held_at = await _insert_holds(session, granted) if granted else None
+    replays = await _replays(session, wishes, verdicts, used) if "replayed" in verdicts else {}
+    holds = hold(granted, items, held_at) if held_at is not None else []
+    return _decisions(wishes, verdicts, items, iter(holds), replays)
 
 
 async def find_standing(
@@ -82,26 +71,23 @@ async def find_standing(
     rows = await session.rows(
         statements.STANDING,
         {
-            "sale_ids": [wish.sale_id for wish in wishes],
-            "skus": [wish.sku for wish in wishes],
-            "user_ids": [wish.user_id for wish in wishes],
-            "keys": [wish.key for wish in wishes],
+            "sale_ids": array_literal(list({wish.sale_id for wish in wishes})),
+            "user_ids": array_literal([wish.user_id for wish in wishes]),
+            "keys": array_literal([wish.key for wish in wishes]),
         },
     )
     used: dict[OwnerKey, UsedKey] = {}
-    units: dict[OwnerItem, int] = {}
-    for kind, sale_id, user_id, name, reservation_id, fingerprint, count in rows:
-        if kind == "key":
-            used[sale_id, user_id, name] = UsedKey(reservation_id, bytes(fingerprint))
-        else:
-            units[sale_id, user_id, name] = int(count)
+    units: defaultdict[OwnerItem, int] = defaultdict(int)
+    for sale_id, user_id, sku, key, reservation_id, fingerprint, count in rows:
+        used[sale_id, user_id, key] = UsedKey(reservation_id, bytes(fingerprint))
+        units[sale_id, user_id, sku] += count
     return used, units
 
 
 async def find_replays(session: Rows, wishes: Sequence[Wish]) -> list[Decision | None]:
     """For each wish the decision that its key got before, or None for a key that is new."""
     used, _ = await find_standing(session, wishes)
-    keys = [used.get((wish.sale_id, wish.user_id, wish.key)) for wish in wishes]
+    keys = [used.get(wish.owner) for wish in wishes]
     replays = await read_reservations(session, [key.reservation_id for key in keys if key is not None])
     found: list[Decision | None] = []
     for wish, key in zip(wishes, keys, strict=True):
@@ -159,77 +145,88 @@ def _arrays(sums: Counter[ItemName]) -> dict[str, list[object]]:
     }
 
 
-Written = dict[UUID, tuple[datetime, datetime]]
-
-
-async def _insert_holds(session: Rows, granted: Sequence[Wish]) -> Written:
-    rows = await session.rows(
+async def _insert_holds(session: Rows, granted: Sequence[Wish]) -> datetime:
+    """Writes the holds and counts their units; the instant from which they are held. Raises `GuardTripped`."""
+    units: dict[ItemName, int] = {}
+    for wish in granted:
+        name = wish.sale_id, wish.sku
+        units[name] = units.get(name, 0) + wish.quantity
+    places = {name: place for place, name in enumerate(units, start=1)}
+    ((holds, held_at),) = await session.rows(
         statements.INSERT_HOLDS,
         {
-            "reservation_ids": [str(wish.reservation_id) for wish in granted],
-            "sale_ids": [wish.sale_id for wish in granted],
-            "skus": [wish.sku for wish in granted],
-            "user_ids": [wish.user_id for wish in granted],
-            "quantities": [str(wish.quantity) for wish in granted],
-            "keys": [wish.key for wish in granted],
-            "fingerprints": [wish.fingerprint for wish in granted],
-            "admission_ids": [str(wish.admission_id) for wish in granted],
-            "admission_positions": [str(wish.admission_position) for wish in granted],
-            "phones": [wish.phone for wish in granted],
+            "place_sale_ids": array_literal([sale_id for sale_id, _ in units]),
+            "place_skus": array_literal([sku for _, sku in units]),
+            "place_units": array_literal(list(units.values())),
+            "places": array_literal([places[wish.sale_id, wish.sku] for wish in granted]),
+            "reservation_ids": array_literal([wish.reservation_id for wish in granted]),
+            "user_ids": array_literal([wish.user_id for wish in granted]),
+            "quantities": array_literal([wish.quantity for wish in granted]),
+            "keys": array_literal([wish.key for wish in granted]),
+            "fingerprints": array_literal([wish.fingerprint.hex() for wish in granted]),
+            "admission_ids": array_literal([wish.admission_id for wish in granted]),
+            "admission_positions": array_literal([wish.admission_position for wish in granted]),
+            "phones": array_literal([wish.phone for wish in granted]),
         },
     )
-    return {reservation_id: (held_at, expires_at) for reservation_id, held_at, expires_at in rows}
-
-
-def _after_conflict(wish: Wish, verdict: Verdict, written: Written, used: dict[OwnerKey, UsedKey]) -> Verdict:
-    if verdict != "granted" or wish.reservation_id in written:
-        return verdict
-    first = used[wish.sale_id, wish.user_id, wish.key]
-    return "replayed" if first.fingerprint == wish.fingerprint else "key_reused"
+    if holds != len(granted):
+        raise GuardTripped(sorted(units))
+    moment: datetime = held_at
+    return moment
 
 
 async def _replays(
     session: Rows, wishes: Sequence[Wish], verdicts: Sequence[Verdict], used: dict[OwnerKey, UsedKey]
 ) -> dict[OwnerKey, Reservation]:
-    keys = [
-        (wish.sale_id, wish.user_id, wish.key)
-        for wish, verdict in zip(wishes, verdicts, strict=True)
-        if verdict == "replayed"
-    ]
+    keys = [wish.owner for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "replayed"]
     stored = await read_reservations(session, [used[key].reservation_id for key in keys])
     return {key: stored[used[key].reservation_id] for key in keys}
 
 
-def _decision(
-    wish: Wish,
-    verdict: Verdict,
+def _decisions(
+    wishes: Sequence[Wish],
+    verdicts: Sequence[Verdict],
     items: dict[ItemName, ItemState],
-    written: Written,
+    holds: Iterator[Reservation],
     replays: dict[OwnerKey, Reservation],
-) -> Decision:
-    item = items.get((wish.sale_id, wish.sku))
-    if verdict == "replayed":
-        return Decision(verdict, replays[wish.sale_id, wish.user_id, wish.key], item)
-    if verdict == "granted" and item is not None:
-        return Decision(verdict, _held(wish, item, *written[wish.reservation_id]), item)
-    return Decision(verdict, None, item)
+) -> list[Decision]:
+    decisions = []
+    for wish, verdict in zip(wishes, verdicts, strict=True):
+        reservation = None
+        if verdict == "granted":
+            reservation = next(holds)
+        elif verdict == "replayed":
+            reservation = replays[wish.owner]
+        decisions.append(Decision(verdict, reservation, items.get((wish.sale_id, wish.sku))))
+    return decisions
 
 
-def _held(wish: Wish, item: ItemState, held_at: datetime, expires_at: datetime) -> Reservation:
-    return Reservation(
-        reservation_id=wish.reservation_id,
-        sale_id=wish.sale_id,
-        sku=wish.sku,
-        user_id=wish.user_id,
-        quantity=wish.quantity,
-        amount_minor=item.price_minor * wish.quantity,
-        currency=item.currency,
-        state="held",
-        end_reason=None,
-        held_at=held_at,
-        expires_at=expires_at,
-        ended_at=None,
-        regrant_of=None,
-        regranted_as=None,
-        phone=wish.phone,
-    )
+def hold(
+    granted: Sequence[Wish], items: Mapping[ItemName, ItemState], held_at: datetime
+) -> list[Reservation]:
+    """The holds that granted wishes become, in order, as the table has them."""
+    ends = {name: held_at + timedelta(seconds=item.hold_seconds) for name, item in items.items()}
+    holds = []
+    for wish in granted:
+        name = sale_id, sku = wish.sale_id, wish.sku
+        item = items[name]
+        # By place: by name costs half as much again, on every reservation there is.
+        reservation = Reservation(
+            wish.reservation_id,
+            sale_id,
+            sku,
+            wish.user_id,
+            wish.quantity,
+            item.price_minor * wish.quantity,
+            item.currency,
+            "held",
+            None,
+            held_at,
+            ends[name],
+            None,
+            None,
+            None,
+            wish.phone,
+        )
+        holds.append(reservation)
+    return holds

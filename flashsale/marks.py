@@ -36,15 +36,13 @@ class SoldOutMarks:
 
     def __init__(self, stock: Redis, book: SaleBook) -> None:
         self._stock, self._book = stock, book
-        self._marks: dict[
-            ItemName, tuple[bytes, frozenset[bytes]]
-        ] = {}  # the epoch of the load; who had some
+        self._marks: dict[ItemName, tuple[bytes, frozenset[str]]] = {}  # the epoch of the load; who had some
         self._until = 0.0
 
     def refuses(self, sale_id: str, sku: str, user_id: str) -> bool:
         """Whether nothing is free of the item and this user cannot be repeating an old key."""
         mark = self._marks.get((sale_id, sku))
-        return mark is not None and user_id.encode() not in mark[1] and time.monotonic() < self._until
+        return mark is not None and user_id not in mark[1] and time.monotonic() < self._until
 
     async def refresh(self) -> None:
         """Looks at every item once; while Redis is away the marks run out."""
@@ -64,7 +62,7 @@ class SoldOutMarks:
             await self.refresh()
             await asyncio.sleep(REFRESH_SECONDS)
 
-    async def _look(self, names: Sequence[ItemName]) -> dict[ItemName, tuple[bytes, frozenset[bytes]]]:
+    async def _look(self, names: Sequence[ItemName]) -> dict[ItemName, tuple[bytes, frozenset[str]]]:
         pipeline = self._stock.pipeline(transaction=False)
         for name in names:
             pipeline.hmget(keys.stock(*name), ["available", "open", "epoch"])
@@ -83,14 +81,14 @@ class SoldOutMarks:
             marks[name] = known
         return marks
 
-    async def _buyers(self, name: ItemName) -> frozenset[bytes]:
-        found: set[bytes] = set()
+    async def _buyers(self, name: ItemName) -> frozenset[str]:
+        found: set[str] = set()
         cursor = 0
         while True:
             piece: dict[bytes, bytes]
             cursor, piece = await self._stock.hscan(  # type: ignore[assignment]
                 keys.buyers(*name), cursor, count=_PIECE
             )
-            found.update(piece)
+            found.update(map(bytes.decode, piece))
             if cursor == 0 or len(found) > BUYERS_MAX:
                 return frozenset(found)

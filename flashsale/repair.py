@@ -154,7 +154,7 @@ class StockRepair:
                 item.sale_id,
                 item.sku,
                 claim.operation,
-                str(claim.reservation_id),
+                claim.reservation_id,
                 claim.user_id,
                 claim.quantity,
                 _STRIKE_OFF if claim.reservation_id in committed else None,

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -15,8 +16,8 @@ from redis.asyncio import Redis
 from flashsale import metrics
 from flashsale.answers import outside_window, refusal, unfit
 from flashsale.board import StockBoard
-from flashsale.committer import Committed, GroupCommitter
-from flashsale.errors import InProgress, KeyReused, SaleUnknown, SoldOut
+from flashsale.committer import GroupCommitter
+from flashsale.errors import SaleUnknown, SoldOut
 from flashsale.facts import Admitted, Reservation, Reserved, ReserveRequest
 from flashsale.holds import release_hold
 from flashsale.lanes import Lanes, Waiting
@@ -26,7 +27,7 @@ from flashsale.readings import get_reservation, list_reservations
 from flashsale.rules import Wish
 from flashsale.sales import SaleBook
 from flashsale.settings import FlashsaleSettings
-from flashsale.stock import Claim, StockClaims, settlement
+from flashsale.stock import Claim, StockClaims
 from flashsale.trickle import Trickle
 from kit.clock import Clock
 from kit.errors import DomainError, Unavailable
@@ -45,6 +46,8 @@ __all__ = [
     "get_reservation",
     "list_reservations",
 ]
+
+_answers: Final = metrics.RESERVATION_ANSWERS.counts
 
 
 class Reservations:
@@ -96,26 +99,32 @@ class Reservations:
 
     def prepare(self, request: ReserveRequest) -> Wish | DomainError:
         """The request as a wish, or why it cannot be granted as far as this process knows; no I/O."""
-        admitted = request.admitted
-        sale = self._book.find(admitted.sale_id)
+        admitted, sku = request.admitted, request.sku
+        sale_id, user_id = admitted.sale_id, admitted.user_id
+        sale = self._book.find(sale_id)
         refused: DomainError | None
         if sale is None:
-            refused = SaleUnknown(sale_id=admitted.sale_id)
+            refused = SaleUnknown(sale_id=sale_id)
         else:
-            refused = outside_window(sale, self._clock.now()) or unfit(sale, request)
-        if refused is None and self.marks.refuses(admitted.sale_id, request.sku, admitted.user_id):
-            refused = SoldOut(sku=request.sku)
+            refused = outside_window(sale, self._clock.now())
+            if refused is None and self.marks.refuses(sale_id, sku, user_id):
+                refused = SoldOut(
+                    sku=sku
+                )  # whatever else may be wrong with it; the cheapest answer, to the most
+            if refused is None:
+                refused = unfit(sale_id, self._book.find_item(sale_id, sku), request)
         if refused is not None:
-            metrics.RESERVATION_ANSWERS.counts[refused.code] += 1
+            _answers[refused.code] += 1
             return refused
+        quantity = request.quantity
         return Wish(
             new_id(),
-            admitted.sale_id,
-            request.sku,
-            admitted.user_id,
-            request.quantity,
+            sale_id,
+            sku,
+            user_id,
+            quantity,
             request.idempotency_key,
-            _fingerprint(request.sku, request.quantity),
+            _fingerprint(sku, quantity),
             admitted.admission_id,
             admitted.position,
             request.phone,
@@ -123,17 +132,10 @@ class Reservations:
 
     def enter(self, wish: Wish, sink: Listener[Reserved]) -> None:
         """Puts a prepared wish into the next batch."""
-        error: DomainError
-        first = self._lanes.find(wish.owner)
-        if first is not None:
-            same = first.wish.fingerprint == wish.fingerprint
-            error = InProgress(retry_after_seconds=1.0) if same else KeyReused()
-        elif self._lanes.enter(wish, sink):
-            return
-        else:
-            error = Unavailable("reservations")
-        metrics.RESERVATION_ANSWERS.counts[error.code] += 1
-        sink.refuse(error)
+        error = self._lanes.enter(wish, sink)
+        if error is not None:
+            _answers[error.code] += 1
+            sink.refuse(error)
 
     async def release(self, session: WriteSession, reservation_id: UUID, user_id: str) -> Reservation:
         """Ends the user's hold at their wish; again, it says the same.
@@ -157,6 +159,9 @@ class Reservations:
                 waiting.refuse(refusal(claim, waiting.wish, self._book))
             else:
                 known.append((waiting, claim))
+        if not known:
+            await self._commit(to_commit, alone=alone)
+            return
         # Both end before the batch does, whatever becomes of the other: what is committed must be answered so.
         ends = await asyncio.gather(
             self._refuse_or_replay(known), self._commit(to_commit, alone=alone), return_exceptions=True
@@ -172,14 +177,12 @@ class Reservations:
             to_commit.append(waiting)
         else:
             # The claim may have reached a Redis whose answer did not reach us.
-            self._claims.settle(settlement(waiting.wish, epoch=None))
+            self._claims.settle(waiting.wish, epoch=None)
             waiting.refuse(Unavailable("stock"))
         return admitted
 
     async def _refuse_or_replay(self, known: Sequence[tuple[Waiting, Claim]]) -> None:
         """Those who have reserved before may be repeating an old key, and its answer is what they must get."""
-        if not known:
-            return
         try:
             decisions = await self._committer.find_replays([waiting.wish for waiting, _ in known])
         except Unavailable as error:
@@ -199,27 +202,33 @@ class Reservations:
         async with self._alone_slots if alone else nullcontext():
             outcomes = await self._committer.commit([waiting.wish for waiting in batch])
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            self._settle(waiting.wish, outcome)
-            self._answer(waiting, outcome)
-
-    def _settle(self, wish: Wish, outcome: Committed) -> None:
-        if outcome == "unknown":
-            return  # the repair looks the id up when nobody can be writing it any more
-        epoch = None
-        if isinstance(outcome, Decision) and outcome.item is not None and outcome.reservation is not None:
-            # By the id, not by the verdict: a batch that was tried twice finds its own row as a replay.
-            ours = outcome.reservation.reservation_id == wish.reservation_id
-            epoch = outcome.item.epoch if ours else None
-        self._claims.settle(settlement(wish, epoch=epoch))
-
-    def _answer(self, waiting: Waiting, outcome: Committed) -> None:
-        if not isinstance(outcome, Decision):
+            if isinstance(outcome, Decision):
+                self._claims.settle(waiting.wish, epoch=_epoch_of_own(waiting.wish, outcome))
+                self._answer(waiting, outcome)
+                continue
+            if outcome == "not_written":
+                self._claims.settle(waiting.wish, epoch=None)
+            # An unknown one's id is looked up by the repair when nobody can be writing it any more.
             waiting.refuse(Unavailable("reservations"))
-        elif outcome.reservation is not None:
-            ours = outcome.reservation.reservation_id == waiting.wish.reservation_id
-            waiting.tell(Reserved(outcome.reservation, replayed=not ours))
+
+    def _answer(self, waiting: Waiting, decision: Decision) -> None:
+        reservation = decision.reservation
+        if reservation is None:
+            waiting.refuse(refusal(decision.verdict, waiting.wish, self._book))
         else:
-            waiting.refuse(refusal(outcome.verdict, waiting.wish, self._book))
+            ours = reservation.reservation_id == waiting.wish.reservation_id
+            waiting.tell(Reserved(reservation, replayed=not ours))
+
+
+def _epoch_of_own(wish: Wish, decision: Decision) -> int | None:
+    """Under which epoch the wish itself has become a reservation, if it has.
+
+    By the id, not by the verdict: a batch that was tried twice finds its own row as a replay.
+    """
+    reservation, item = decision.reservation, decision.item
+    if reservation is None or item is None or reservation.reservation_id != wish.reservation_id:
+        return None
+    return item.epoch
 
 
 @lru_cache(maxsize=4096)

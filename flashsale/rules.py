@@ -1,7 +1,6 @@
 """Pure rules of the room: no I/O, no clock."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -42,8 +41,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
         return self.sale_id, self.user_id, self.key
 
 
-@dataclass(frozen=True, slots=True)
-class ItemState:
+class ItemState(msgspec.Struct, frozen=True, gc=False):
     """A locked item, as a decision needs it."""
 
     price_minor: int
@@ -59,8 +57,7 @@ class ItemState:
     closes_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class UsedKey:
+class UsedKey(msgspec.Struct, frozen=True, gc=False):
     """A key that was answered before: with which reservation, for which request."""
 
     reservation_id: UUID
@@ -82,29 +79,25 @@ def decide(
     owned = dict(units)
     verdicts: list[Verdict] = []
     for wish in wishes:
-        name, owner = (wish.sale_id, wish.sku), (wish.sale_id, wish.user_id, wish.sku)
-        verdict = _decide(
-            wish, items.get(name), used.get(wish.owner), taken.get(name, 0), owned.get(owner, 0)
-        )
-        if verdict == "granted":
-            taken[name] += wish.quantity
-            owned[owner] = owned.get(owner, 0) + wish.quantity
-        verdicts.append(verdict)
+        sale_id, sku, user_id = wish.sale_id, wish.sku, wish.user_id
+        key = used.get((sale_id, user_id, wish.key))
+        item = items.get((sale_id, sku))
+        if key is not None:
+            verdicts.append("replayed" if key.fingerprint == wish.fingerprint else "key_reused")
+        elif item is None:
+            verdicts.append("item_unknown")
+        elif not item.begun:
+            verdicts.append("not_open")
+        elif item.over:
+            verdicts.append("over")
+        elif (has := owned.get((sale_id, user_id, sku), 0) + wish.quantity) > item.per_user_limit:
+            verdicts.append("limit_reached")
+        elif (gone := taken[sale_id, sku] + wish.quantity) > item.total:
+            verdicts.append("sold_out")
+        else:
+            taken[sale_id, sku], owned[sale_id, user_id, sku] = gone, has
+            verdicts.append("granted")
     return verdicts
-
-
-def _decide(wish: Wish, item: ItemState | None, used: UsedKey | None, taken: int, owned: int) -> Verdict:
-    if used is not None:
-        return "replayed" if used.fingerprint == wish.fingerprint else "key_reused"
-    if item is None:
-        return "item_unknown"
-    if not item.begun:
-        return "not_open"
-    if item.over:
-        return "over"
-    if owned + wish.quantity > item.per_user_limit:
-        return "limit_reached"
-    return "granted" if taken + wish.quantity <= item.total else "sold_out"
 
 
 def late_payment(quantity: int, *, item: ItemState, owned: int) -> LateVerdict:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from flashsale.errors import SaleAlreadyOpen, SaleUnknown, StockBelowTaken
 from flashsale.models import Item, Sale
+from flashsale.rules import ItemName
 from flashsale.saleplans import (
     ItemFacts,
     ItemPlan,
@@ -187,6 +188,7 @@ class SaleBook:
 
     def __init__(self) -> None:
         self._sales: dict[str, SaleFacts] = {}
+        self._items: dict[ItemName, ItemFacts] = {}
 
     def get(self, sale_id: str) -> SaleFacts:
         """The sale as last read. Raises `SaleUnknown`."""
@@ -199,6 +201,10 @@ class SaleBook:
         """The sale as last read, if it is known."""
         return self._sales.get(sale_id)
 
+    def find_item(self, sale_id: str, sku: str) -> ItemFacts | None:
+        """The item as last read, if it is known."""
+        return self._items.get((sale_id, sku))
+
     def all(self) -> list[SaleFacts]:
         return list(self._sales.values())
 
@@ -207,6 +213,7 @@ class SaleBook:
         async with postgres.read() as session:
             sales = await list_sales(session)
         self._sales = {facts.sale_id: facts for facts in sales}
+        self._items = {(facts.sale_id, item.sku): item for facts in sales for item in facts.items}
 
     async def run(self, postgres: Postgres) -> None:
         """Refreshes every second until cancelled; while PostgreSQL is away the copy stays as it was."""

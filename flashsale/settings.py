@@ -11,8 +11,9 @@ class FlashsaleSettings(BaseSettings):
 
     model_config = room_config("FLASHSALE_")
 
-    # One transaction commits up to so many reservations: 64 to 128 is where the cost of a row stops falling.
-    batch_max: int = Field(default=128, ge=1, le=1000)
+    # One transaction commits up to so many reservations. 256 cost a quarter less of the gateway and a sixth less of
+    # PostgreSQL a row than 128; twice as many hardly less, and hold Redis for two milliseconds.
+    batch_max: int = Field(default=256, ge=1, le=1000)
     # Two: while one batch waits for its commit, the next is already claiming. More only queue for the item's row lock.
     lanes: int = Field(default=2, ge=1, le=8)
     # About a quarter of a second of work at the measured rate; who comes beyond it is told to come back.

@@ -8,8 +8,8 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
-from typing import Final, Literal
+from typing import Final, Literal, get_args
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -30,10 +30,13 @@ Claim = Literal[
 ]
 
 SETTLEMENTS_MAX: Final = 2000  # a few batches; what Redis does not take in time is left to the repair
+_PIECE: Final = 1000  # operations a call: a script hands them all to one command, and Lua bounds those
 
 _CLAIM = LuaScript.from_file("flashsale", "claim")
 _SETTLE = LuaScript.from_file("flashsale", "settle")
 _GIVE_BACK = LuaScript.from_file("flashsale", "give_back")
+_pack: Final = msgspec.msgpack.Encoder().encode
+_CLAIMS: Final[dict[bytes, Claim]] = {name.encode(): name for name in get_args(Claim)}
 
 
 class Settlement(msgspec.Struct, frozen=True, gc=False):
@@ -42,7 +45,7 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
     sale_id: str
     sku: str
     operation: str
-    reservation_id: str
+    reservation_id: UUID
     user_id: str
     quantity: int
     epoch: int | None
@@ -59,21 +62,9 @@ class EndedHold:
     epoch: int
 
 
-def operation(user_id: str, key: str) -> str:
-    """What one user's one key is called in Redis: the same in every process, whatever the key looks like."""
-    return blake2b(f"{user_id} {key}".encode(), digest_size=12).hexdigest()
-
-
-def settlement(wish: Wish, *, epoch: int | None) -> Settlement:
-    return Settlement(
-        wish.sale_id,
-        wish.sku,
-        operation(wish.user_id, wish.key),
-        str(wish.reservation_id),
-        wish.user_id,
-        wish.quantity,
-        epoch,
-    )
+def operation(wish: Wish) -> str:
+    """What one user's one key is called in Redis: the same in every process. Neither has a space in it."""
+    return f"{wish.user_id} {wish.key}"
 
 
 class StockClaims:
@@ -88,23 +79,32 @@ class StockClaims:
         """One outcome a wish, in one round trip that also carries the settlements of earlier batches."""
         if time.monotonic() < self._resting_until:
             return ["away"] * len(wishes)
-        by_item: dict[ItemName, list[int]] = defaultdict(list)
-        for place, wish in enumerate(wishes):
-            by_item[wish.sale_id, wish.sku].append(place)
-        calls = [
-            self._claim_call(name, [wishes[place] for place in places]) for name, places in by_item.items()
+        by_item: dict[ItemName, list[Wish]] = defaultdict(list)
+        for wish in wishes:
+            by_item[wish.sale_id, wish.sku].append(wish)
+        answers = await self._send_claims([self._claim_call(*each) for each in by_item.items()])
+        outcomes = [
+            _outcomes(answer, len(asked)) for asked, answer in zip(by_item.values(), answers, strict=True)
         ]
-        outcomes: list[Claim] = ["away"] * len(wishes)
-        answers = await self._send_claims(calls)
-        for places, answer in zip(by_item.values(), answers, strict=True):
-            for place, outcome in zip(places, _outcomes(answer, len(places)), strict=True):
-                outcomes[place] = outcome
-        return outcomes
+        if len(outcomes) == 1:
+            return outcomes[0]
+        said = {name: iter(each) for name, each in zip(by_item, outcomes, strict=True)}
+        return [next(said[wish.sale_id, wish.sku]) for wish in wishes]
 
-    def settle(self, settled: Settlement) -> None:
-        """Notes what became of a claim, for the next round trip."""
+    def settle(self, wish: Wish, *, epoch: int | None) -> None:
+        """Notes what became of a claim, for the next round trip; see `Settlement`."""
         if len(self._settlements) < SETTLEMENTS_MAX:
-            self._settlements.append(settled)
+            self._settlements.append(
+                Settlement(
+                    wish.sale_id,
+                    wish.sku,
+                    operation(wish),
+                    wish.reservation_id,
+                    wish.user_id,
+                    wish.quantity,
+                    epoch,
+                )
+            )
 
     async def flush(self) -> None:
         """Reports what is noted, when no batch is there to carry it. Never raises for a Redis that is away."""
@@ -145,15 +145,15 @@ class StockClaims:
 
     def _claim_call(self, name: ItemName, wishes: Sequence[Wish]) -> LuaCall:
         item = self._book.get(name[0]).item(name[1])
-        arguments: list[str | bytes | int] = [item.per_user_limit if item is not None else 0]
-        for wish in wishes:
-            arguments += [
-                operation(wish.user_id, wish.key),
-                str(wish.reservation_id),
-                wish.user_id,
-                wish.quantity,
-            ]
-        return LuaCall(_CLAIM, item_keys(name), arguments)
+        columns = (
+            [operation(wish) for wish in wishes],
+            [wish.reservation_id for wish in wishes],
+            [wish.user_id for wish in wishes],
+            [wish.quantity for wish in wishes],
+        )
+        return LuaCall(
+            _CLAIM, item_keys(name), [item.per_user_limit if item is not None else 0, _pack(columns)]
+        )
 
 
 def item_keys(name: ItemName) -> list[str]:
@@ -162,18 +162,26 @@ def item_keys(name: ItemName) -> list[str]:
 
 
 def settle_calls(settlements: Sequence[Settlement]) -> list[LuaCall]:
-    """One call an item that has something to report."""
-    by_item: dict[ItemName, list[str | bytes | int]] = defaultdict(list)
+    """One call for each item and fate that there is to report, in pieces that a script can take."""
+    by_fate: dict[tuple[str, str, int | None], list[Settlement]] = defaultdict(list)
     for each in settlements:
-        by_item[each.sale_id, each.sku] += [
-            each.operation,
-            each.reservation_id,
-            each.user_id,
-            each.quantity,
-            "refused" if each.epoch is None else "committed",
-            "" if each.epoch is None else each.epoch,
-        ]
-    return [LuaCall(_SETTLE, item_keys(name), arguments) for name, arguments in by_item.items()]
+        by_fate[each.sale_id, each.sku, each.epoch].append(each)
+    return [
+        _settle_call(fate, settled[start : start + _PIECE])
+        for fate, settled in by_fate.items()
+        for start in range(0, len(settled), _PIECE)
+    ]
+
+
+def _settle_call(fate: tuple[str, str, int | None], settled: Sequence[Settlement]) -> LuaCall:
+    sale_id, sku, epoch = fate
+    columns = (
+        [each.operation for each in settled],
+        [each.reservation_id for each in settled],
+        [each.user_id for each in settled],
+        [each.quantity for each in settled],
+    )
+    return LuaCall(_SETTLE, item_keys((sale_id, sku)), ["" if epoch is None else epoch, _pack(columns)])
 
 
 async def give_back(stock: Redis, ended: Sequence[EndedHold]) -> None:
@@ -195,6 +203,7 @@ def _outcomes(answer: object, count: int) -> list[Claim]:
         if not is_away(answer):
             log.error("claim_script_failed", error=type(answer).__name__)
         return ["away"] * count
+    if answer == b"not_loaded":
+        return ["not_loaded"] * count
     assert isinstance(answer, list)
-    named: list[Claim] = [each.decode() for each in answer]
-    return ["not_loaded"] * count if named[0] == "not_loaded" else named[1:]
+    return [_CLAIMS[each] for each in answer]

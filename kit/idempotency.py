@@ -9,7 +9,7 @@ import msgspec
 from kit.errors import DomainError
 
 KEY_CHARACTERS_MAX: Final = 64
-_KEY = re.compile(r"[\x21-\x7e]{1,64}")
+_matches_key: Final = re.compile(r"[\x21-\x7e]{1,64}").fullmatch
 _encoder = msgspec.json.Encoder(order="sorted")
 
 
@@ -27,14 +27,14 @@ class KeyReused(DomainError):
 
 def parse_key(header: str | None) -> str:
     """The key of a request: 1 to 64 visible ASCII characters. Raises `KeyMissing`."""
-    if header is None or _KEY.fullmatch(header.strip()) is None:
+    if header is None or _matches_key(header.strip()) is None:
         raise KeyMissing(characters_max=KEY_CHARACTERS_MAX)
     return header.strip()
 
 
 def is_key(text: str) -> bool:
     """Whether `text` may be a key as it stands."""
-    return _KEY.fullmatch(text) is not None
+    return _matches_key(text) is not None
 
 
 def fingerprint(request: Any) -> bytes:

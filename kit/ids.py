@@ -13,20 +13,22 @@ from uuid_utils import uuid7
 USER_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}$"
 SLUG_PATTERN: Final = r"^[a-z0-9][a-z0-9-]{0,62}[a-z0-9]$"
 
-_USER_ID = re.compile(USER_ID_PATTERN)
+_matches_user_id: Final = re.compile(USER_ID_PATTERN).fullmatch
+_uuid: Final = pgproto.UUID
 
 
 def new_id() -> UUID:
     """A fresh id that sorts after those made before it (to the millisecond)."""
-    return uuid_of(uuid7().bytes)
+    made: UUID = _uuid(uuid7().bytes)
+    return made
 
 
 def uuid_of(raw: bytes) -> UUID:
     """The id whose 16 bytes these are. Raises `ValueError`."""
-    made: UUID = pgproto.UUID(raw)
+    made: UUID = _uuid(raw)
     return made
 
 
 def is_user_id(text: str) -> bool:
     """Whether `text` may name a user: 1 to 64 characters that are safe in keys, logs and paths."""
-    return _USER_ID.fullmatch(text) is not None
+    return _matches_user_id(text) is not None

@@ -18,6 +18,7 @@ from asyncpg.exceptions import (
     QueryCanceledError,
     SerializationError,
     TooManyConnectionsError,
+    UniqueViolationError,
 )
 from asyncpg.exceptions import InterfaceError as DriverInterfaceError
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -49,6 +50,17 @@ _AWAY: Final = (
     OSError,
     TimeoutError,
 )
+
+
+# The driver's few statements find every row by a key. They are planned once a connection, perhaps while the tables were
+# still empty, and must run in the same way when those are full.
+_DRIVER_PLANS: Final = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+}
 
 
 class ReadSession(AsyncSession):
@@ -111,11 +123,13 @@ def create_engine(
         pool_pre_ping=True,
         isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         hide_parameters=True,  # an error that is logged must not carry a phone number
-        connect_args=_connect_arguments(settings, read_only=read_only),
+        connect_args=_connect_arguments(settings, {}, read_only=read_only),
     )
 
 
-def _connect_arguments(settings: PostgresSettings, *, read_only: bool = False) -> dict[str, Any]:
+def _connect_arguments(
+    settings: PostgresSettings, plans: Mapping[str, str], *, read_only: bool = False
+) -> dict[str, Any]:
     return {
         "timeout": settings.postgres_connect_seconds,
         "command_timeout": settings.postgres_statement_seconds + SILENCE_SECONDS,
@@ -125,6 +139,7 @@ def _connect_arguments(settings: PostgresSettings, *, read_only: bool = False) -
             "idle_in_transaction_session_timeout": "15000",  # a stalled process must not hold row locks
             "default_transaction_read_only": "on" if read_only else "off",
             "timezone": "UTC",
+            **plans,
         },
     }
 
@@ -137,6 +152,11 @@ def is_away(error: BaseException) -> bool:
         cause = error.orig.__cause__ if error.orig is not None else None
         return error.connection_invalidated or isinstance(cause, _AWAY)
     return isinstance(error, _AWAY)
+
+
+def is_taken(error: BaseException) -> bool:
+    """Whether the driver was refused because somebody else was first with a unique key; reading again shows who."""
+    return isinstance(error, UniqueViolationError)
 
 
 class Postgres:
@@ -204,7 +224,7 @@ class Postgres:
                 max_size=self._settings.postgres_driver_connections_max,
                 max_inactive_connection_lifetime=60.0,
                 reset=_keep,
-                **_connect_arguments(self._settings),
+                **_connect_arguments(self._settings, _DRIVER_PLANS),
             )
             await pool  # connects nothing yet, so nobody else can come between
             self._driver_pool = pool

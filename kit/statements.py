@@ -4,15 +4,20 @@ SQLAlchemy's way costs some 0.3 ms of processor a statement and 1 µs a row; the
 group commit takes it.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, Protocol
+from uuid import UUID
 
+import msgspec
 from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
 _DIALECT: Final = dialect()  # type: ignore[no-untyped-call]
+_encode: Final = msgspec.json.Encoder().encode
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
 
 
 class Statement:
@@ -33,3 +38,16 @@ class Rows(Protocol):
     """An open transaction, whoever carries the statements out."""
 
     async def rows(self, statement: Statement, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]: ...
+
+
+def array_literal(values: Sequence[str | int | UUID | None]) -> str:
+    """`values` as one text that PostgreSQL reads as an array (`CAST(CAST(:name AS text) AS uuid[])`).
+
+    Of a real array the driver asks each element whether it is an array itself, which costs more than all the rest. JSON
+    quotes and escapes as PostgreSQL does, so no value can end its element or begin another; only control characters are
+    written differently. Raises `ValueError` for those.
+    """
+    literal = _encode(values)[1:-1].decode()
+    if "\\" in literal and any(isinstance(value, str) and _CONTROL.search(value) for value in values):
+        raise ValueError("a control character cannot be written")
+    return f"{{{literal}}}"

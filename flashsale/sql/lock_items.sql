@@ -1,5 +1,5 @@
 -- Locks the items of a batch, in one order for everybody, and reads what a decision about them needs.
--- Parameters: sale_ids, skus (parallel arrays). Rows: one an item that exists, as the last holder of its lock left it.
+-- Parameters: sale_ids, skus (parallel arrays, each item once). Rows: one an item that exists, as the last holder of its lock left it.
 -- Whoever changes `taken` holds this lock; what is read after it in the same transaction is final until its end.
 SELECT
     items.sale_id,
@@ -17,8 +17,6 @@ SELECT
     sales.closes_at
 FROM flashsale.items
 JOIN flashsale.sales USING (sale_id)
-JOIN (
-    SELECT DISTINCT * FROM unnest(CAST(:sale_ids AS text[]), CAST(:skus AS text[])) AS named (sale_id, sku)
-) AS wanted USING (sale_id, sku)
+JOIN unnest(CAST(:sale_ids AS text[]), CAST(:skus AS text[])) AS named (sale_id, sku) USING (sale_id, sku)
 ORDER BY items.sale_id, items.sku
 FOR UPDATE OF items

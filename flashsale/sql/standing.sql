@@ -1,35 +1,17 @@
--- What those of a batch already have: reservations under the same keys, and units held or bought of the same items.
--- Parameters: sale_ids, skus, user_ids, keys (parallel arrays).
--- Rows (kind, sale_id, user_id, name, reservation_id, request_fingerprint, units): kind 'key' names a key that was
--- used before, kind 'units' a sku of which the user has units. Run under the locks of lock_items.
+-- What those of a batch already have in its sales: the reservations under its keys, and those that hold units.
+-- Parameters: sale_ids, user_ids, keys (literals; each asker, sale and key named at least once).
+-- Rows: sale_id, user_id, sku, idempotency_key, reservation_id, request_fingerprint, the units it holds. There may be more
+-- than were asked for (another asker's key, another sale of the batch). Run under the locks of lock_items.
 SELECT
-    'key' AS kind,
-    reservations.sale_id,
-    reservations.user_id,
-    reservations.idempotency_key AS name,
-    reservations.reservation_id,
-    reservations.request_fingerprint,
-    0 AS units
+    sale_id,
+    user_id,
+    sku,
+    idempotency_key,
+    reservation_id,
+    request_fingerprint,
+    CASE WHEN state IN ('held', 'confirmed') THEN quantity ELSE 0 END AS units
 FROM flashsale.reservations
-JOIN (
-    SELECT DISTINCT *
-    FROM unnest(CAST(:sale_ids AS text[]), CAST(:user_ids AS text[]), CAST(:keys AS text[]))
-        AS named (sale_id, user_id, idempotency_key)
-) AS wanted USING (sale_id, user_id, idempotency_key)
-UNION ALL
-SELECT
-    'units',
-    reservations.sale_id,
-    reservations.user_id,
-    reservations.sku,
-    NULL,
-    NULL,
-    sum(reservations.quantity)
-FROM flashsale.reservations
-JOIN (
-    SELECT DISTINCT *
-    FROM unnest(CAST(:sale_ids AS text[]), CAST(:skus AS text[]), CAST(:user_ids AS text[]))
-        AS named (sale_id, sku, user_id)
-) AS wanted USING (sale_id, sku, user_id)
-WHERE reservations.state IN ('held', 'confirmed')
-GROUP BY reservations.sale_id, reservations.user_id, reservations.sku
+WHERE user_id = ANY(CAST(CAST(:user_ids AS text) AS text[]))
+    AND sale_id = ANY(CAST(CAST(:sale_ids AS text) AS text[]))
+    -- Of somebody who reserves and releases all day only what counts is read.
+    AND (state IN ('held', 'confirmed') OR idempotency_key = ANY(CAST(CAST(:keys AS text) AS text[])))

@@ -12,15 +12,14 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import uvloop
 
 from flashsale import reservations
 from flashsale.committer import Committed, GroupCommitter
-from flashsale.facts import Reservation
-from flashsale.ledger import Decision, lock_items
+from flashsale.ledger import Decision, hold, lock_items
 from flashsale.rules import ItemName, ItemState, Wish
 from gateway.__main__ import main as serve_gateway
 from kit.clock import SystemClock
@@ -47,8 +46,10 @@ class Unwritten(GroupCommitter):
 
     async def commit(self, wishes: Sequence[Wish]) -> list[Committed]:
         items = await self._facts({(wish.sale_id, wish.sku) for wish in wishes})
-        now = datetime.now(UTC)
-        return [_granted(wish, items[wish.sale_id, wish.sku], now) for wish in wishes]
+        return [
+            Decision("granted", held, items[held.sale_id, held.sku])
+            for held in hold(wishes, items, datetime.now(UTC))
+        ]
 
     async def find_replays(self, wishes: Sequence[Wish]) -> list[Decision | None]:
         return [None] * len(wishes)
@@ -60,27 +61,6 @@ class Unwritten(GroupCommitter):
                 known = {**known, **await lock_items(session, names - known.keys())}
             self._items = known
         return known
-
-
-def _granted(wish: Wish, item: ItemState, now: datetime) -> Decision:
-    reservation = Reservation(
-        reservation_id=wish.reservation_id,
-        sale_id=wish.sale_id,
-        sku=wish.sku,
-        user_id=wish.user_id,
-        quantity=wish.quantity,
-        amount_minor=item.price_minor * wish.quantity,
-        currency=item.currency,
-        state="held",
-        end_reason=None,
-        held_at=now,
-        expires_at=now + timedelta(seconds=item.hold_seconds),
-        ended_at=None,
-        regrant_of=None,
-        regranted_as=None,
-        phone=wish.phone,
-    )
-    return Decision("granted", reservation, item)
 
 
 class Caller:

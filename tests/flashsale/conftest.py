@@ -82,20 +82,17 @@ async def unguarded_postgres(unguarded_database: str) -> AsyncIterator[Postgres]
 
 @pytest.fixture
 def without_item_lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Removes the lock and the guarded update, as if somebody had found them slow."""
+    """Removes the lock and the guarded updates, as if somebody had found them slow."""
 
     def remove() -> None:
-        lock, take = str(statements.LOCK_ITEMS.clause), str(statements.TAKE_UNITS.clause)
-        assert "FOR UPDATE OF items" in lock
-        assert "AND items.taken + wanted.units <= items.total" in take
-        monkeypatch.setattr(
-            statements, "LOCK_ITEMS", statements.statement(lock.replace("FOR UPDATE OF items", ""))
-        )
-        monkeypatch.setattr(
-            statements,
-            "TAKE_UNITS",
-            statements.statement(take.replace("AND items.taken + wanted.units <= items.total", "")),
-        )
+        for name, guard in (
+            ("LOCK_ITEMS", "FOR UPDATE OF items"),
+            ("INSERT_HOLDS", "AND items.taken + named.units <= items.total"),
+            ("TAKE_UNITS", "AND items.taken + wanted.units <= items.total"),
+        ):
+            guarded = str(getattr(statements, name).clause)
+            assert guard in guarded
+            monkeypatch.setattr(statements, name, statements.statement(guarded.replace(guard, "")))
 
     return remove
 

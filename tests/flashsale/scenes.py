@@ -27,7 +27,7 @@ from kit.redis import RedisRoles
 SKU = "phone"
 TEXTS = {"zh-CN": {"title": "手机"}, "en": {"title": "Phone"}}
 # Tests do not wait for the repair's patience: what was left behind is settled at once.
-IMPATIENT = FlashsaleSettings(pending_seconds_max=0.001, drift_recheck_seconds=0)
+IMPATIENT = FlashsaleSettings(pending_seconds_max=1e-9, drift_recheck_seconds=0)
 
 
 def an_item(sku: str = SKU, **changes: Any) -> ItemPlan:

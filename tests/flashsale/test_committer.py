@@ -5,16 +5,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec import structs
 from sqlalchemy.exc import DBAPIError
 
 from flashsale.committer import GroupCommitter
 from flashsale.ledger import Decision
+from flashsale.readings import get_reservation
 from flashsale.settings import FlashsaleSettings
 from kit.errors import Unavailable
+from kit.ids import new_id
 from kit.postgres import DriverTransaction, Postgres
 from kit.redis import RedisRoles
 from tests.flashsale.conftest import OpenShop
-from tests.flashsale.scenes import Shop, a_plan, a_wish, an_item
+from tests.flashsale.scenes import SKU, Shop, a_plan, a_wish, an_item
 
 SETTINGS = FlashsaleSettings()
 RIVALS = 6
@@ -103,6 +106,55 @@ async def test_a_poisoned_request_fails_alone(open_shop: OpenShop, postgres: Pos
     assert outcomes[13] == "not_written"
     assert sum(isinstance(d, Decision) and d.verdict == "granted" for d in outcomes) == 19
     assert await shop.taken() == 19
+
+
+async def test_one_key_for_two_items_at_once_holds_one_and_fails_nobody_else(
+    open_shop: OpenShop, postgres: Postgres, meet_after_reading: Callable[[int], None]
+) -> None:
+    shop = await open_shop(an_item(total=100), an_item("case", total=100))
+    meet_after_reading(2)
+    batches = await asyncio.gather(
+        *(
+            GroupCommitter(postgres, SETTINGS).commit(
+                [
+                    *(a_wish(shop.sale_id, f"{sku}{n}", sku=sku) for n in range(5)),
+                    a_wish(shop.sale_id, "ada", key="k1", sku=sku, fingerprint=sku.encode()),
+                ]
+            )
+            for sku in (SKU, "case")
+        )
+    )
+    verdicts = [d.verdict for batch in batches for d in batch if isinstance(d, Decision)]
+    assert (verdicts.count("granted"), verdicts.count("key_reused")) == (11, 1)
+    assert await shop.units() + await shop.units("case") == 11
+
+
+async def test_one_key_twice_in_a_batch_holds_once(open_shop: OpenShop, postgres: Postgres) -> None:
+    shop = await open_shop(an_item(total=100, per_user_limit=5))
+    wishes = [a_wish(shop.sale_id, "ada", key="k1") for _ in range(2)]
+    outcomes = await GroupCommitter(postgres, SETTINGS).commit(wishes)
+    first, second = (outcome for outcome in outcomes if isinstance(outcome, Decision))
+    assert (first.verdict, second.verdict) == ("granted", "replayed")
+    assert first.reservation == second.reservation
+    assert (await shop.taken(), await shop.units()) == (1, 1)
+
+
+async def test_what_is_granted_is_what_the_table_has(open_shop: OpenShop, postgres: Postgres) -> None:
+    shop = await open_shop(an_item(total=100, per_user_limit=5), an_item("case", price_minor=7, total=100))
+    wishes = [
+        a_wish(shop.sale_id, "ada", quantity=3, phone="13800008000"),
+        a_wish(shop.sale_id, "o'neil", sku="case", key='a"b\\c,{}NULL'),
+        a_wish(shop.sale_id, "NULL", key="null"),
+    ]
+    outcomes = await GroupCommitter(postgres, SETTINGS).commit(wishes)
+    async with postgres.read() as session:
+        stored = [await get_reservation(session, wish.reservation_id, wish.user_id) for wish in wishes]
+    assert [o.reservation for o in outcomes if isinstance(o, Decision)] == stored
+    again = await GroupCommitter(postgres, SETTINGS).commit(
+        [structs.replace(wish, reservation_id=new_id()) for wish in wishes]
+    )
+    assert [o.reservation for o in again if isinstance(o, Decision)] == stored
+    assert (await shop.taken(), await shop.taken("case")) == (4, 1)
 
 
 class DeafPostgres(Postgres):

@@ -43,5 +43,5 @@ async def test_a_lane_whose_idle_work_fails_goes_on() -> None:
 
 async def _answer(lanes: Lanes, user_id: str) -> Reserved:
     waiter: Waiter[Reserved] = Waiter()
-    assert lanes.enter(a_wish("sale-x", user_id), waiter)
+    assert lanes.enter(a_wish("sale-x", user_id), waiter) is None
     return await waiter

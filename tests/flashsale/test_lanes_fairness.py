@@ -33,7 +33,7 @@ def fill(lanes: Lanes, sale_id: str, count: int, user: str = "u") -> list[Waiter
     entered = []
     for n in range(count):
         waiter: Waiter[Reserved] = Waiter()
-        if lanes.enter(a_wish(sale_id, user if user == "poison" else f"{user}{n}"), waiter):
+        if lanes.enter(a_wish(sale_id, user if user == "poison" else f"{user}{n}"), waiter) is None:
             entered.append(waiter)
     return entered
 

@@ -13,7 +13,7 @@ from flashsale.errors import SoldOut
 from flashsale.facts import Reserved
 from flashsale.settings import FlashsaleSettings
 from flashsale.snapshots import take_snapshots
-from flashsale.stock import EndedHold, StockClaims, give_back, settlement
+from flashsale.stock import EndedHold, StockClaims, give_back
 from flashsale.upkeep import StockRepair, stock_views
 from kit.embedded import ServerUrls
 from kit.errors import Unavailable
@@ -89,6 +89,18 @@ async def test_a_crash_between_claim_and_commit_gives_the_units_back(open_shop: 
     assert (await shop.available(), await shop.pending(), await shop.taken()) == (10, 0, 0)
 
 
+async def test_the_claims_of_a_process_that_died_with_many_are_all_given_back(open_shop: OpenShop) -> None:
+    shop = await open_shop(an_item(total=3000))
+    for batch in range(2):
+        claimed = await claims_of(shop).claim(
+            [a_wish(shop.sale_id, f"user{n}-{batch}") for n in range(1000)]  # as many as a batch may have
+        )
+        assert claimed == ["claimed"] * 1000
+    assert (await shop.available(), await shop.pending()) == (1000, 2000)
+    await shop.repair()
+    assert (await shop.available(), await shop.pending()) == (3000, 0)
+
+
 async def test_the_repair_leaves_claims_of_living_processes_alone(open_shop: OpenShop) -> None:
     shop = await open_shop()
     await claims_of(shop).claim([a_wish(shop.sale_id, "ada")])
@@ -115,7 +127,7 @@ async def test_a_claim_that_is_settled_while_the_repair_looks_it_up_is_counted_o
     repair = StockRepair(shop.postgres, shop.stock, FlashsaleSettings(pending_seconds_max=1e-9))
     (item,) = [each for each in await repair._read_ledger() if each.sale_id == shop.sale_id]
     (snapshot,) = await take_snapshots(shop.stock, [item.name])
-    claims.settle(settlement(wish, epoch=decision.item.epoch))  # type: ignore[union-attr]
+    claims.settle(wish, epoch=decision.item.epoch)  # type: ignore[union-attr]
     await claims.flush()
     later = replace(snapshot, now_ms=snapshot.now_ms + 1)
     assert await repair._recover(item, later) == 1
@@ -129,7 +141,7 @@ async def test_a_commit_that_comes_after_the_repair_takes_its_units_back_out(ope
     await shop.repair()
     assert await shop.available() == 10
     (decision,) = await GroupCommitter(shop.postgres, SETTINGS).commit([wish])
-    claims.settle(settlement(wish, epoch=decision.item.epoch))  # type: ignore[union-attr]
+    claims.settle(wish, epoch=decision.item.epoch)  # type: ignore[union-attr]
     await claims.flush()
     assert (await shop.available(), await shop.taken()) == (9, 1)
 

@@ -13,7 +13,7 @@ from flashsale.board import StockBoard
 from flashsale.errors import LimitReached
 from flashsale.rules import ItemName
 from flashsale.snapshots import StockSnapshot
-from flashsale.stock import EndedHold, StockClaims, give_back, settlement
+from flashsale.stock import EndedHold, StockClaims, give_back
 from flashsale.upkeep import StockRepair, stock_views
 from kit.embedded.ports import free_port
 from kit.embedded.redis import EmbeddedRedis
@@ -117,7 +117,7 @@ async def test_reports_leave_it_alone(back_in_time: Shop) -> None:
         (view,) = await stock_views(session, shop.stock, shop.sale_id)
     await give_back(shop.stock, [EndedHold(shop.sale_id, SKU, "bob", 1, view.epoch)])
     claims = StockClaims(shop.stock, shop.book, rest_seconds=1)
-    claims.settle(settlement(a_wish(shop.sale_id, "eve"), epoch=view.epoch))
+    claims.settle(a_wish(shop.sale_id, "eve"), epoch=view.epoch)
     await claims.flush()
     assert await shop.available() == available == 0
 
@@ -149,7 +149,7 @@ async def test_a_load_that_a_restart_interrupted_is_not_opened(
 @pytest.fixture
 def unbound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Takes the binding to the server process away."""
-    for name, check in (("_CLAIM", " or stock[5] ~= run"), ("_GIVE_BACK", " and stock[3] == run")):
+    for name, check in (("_CLAIM", " or stock[4] ~= run"), ("_GIVE_BACK", " and stock[3] == run")):
         source = getattr(stock, name).source
         assert check in source
         monkeypatch.setattr(stock, name, LuaScript(source.replace(check, "")))

@@ -1,6 +1,5 @@
 """The rules by themselves: no store, no clock."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,7 +19,7 @@ NAME = ("sale", SKU)
 def test_an_old_key_is_answered_before_anything_else_is_asked() -> None:
     wish = a_wish("sale", "ada", key="k1")
     used = {("sale", "ada", "k1"): UsedKey(new_id(), wish.fingerprint)}
-    over = replace(ITEM, over=True, taken=10)
+    over = structs.replace(ITEM, over=True, taken=10)
     assert decide([wish], {NAME: over}, used, {}) == ["replayed"]
     assert decide([structs.replace(wish, fingerprint=b"other")], {NAME: over}, used, {}) == ["key_reused"]
     assert decide([structs.replace(wish, key="k2")], {NAME: over}, used, {}) == ["over"]
@@ -31,9 +30,9 @@ def test_an_old_key_is_answered_before_anything_else_is_asked() -> None:
     [
         (ITEM, 0, "granted"),
         (ITEM, 2, "limit_reached"),
-        (replace(ITEM, taken=10), 0, "sold_out"),
-        (replace(ITEM, begun=False), 0, "not_open"),
-        (replace(ITEM, over=True), 0, "over"),
+        (structs.replace(ITEM, taken=10), 0, "sold_out"),
+        (structs.replace(ITEM, begun=False), 0, "not_open"),
+        (structs.replace(ITEM, over=True), 0, "over"),
         (None, 0, "item_unknown"),
     ],
 )
@@ -51,7 +50,7 @@ def test_no_batch_grants_beyond_the_stock_or_a_users_limit(
     asked: list[tuple[int, int]], total: int, limit: int
 ) -> None:
     wishes: list[Wish] = [a_wish("sale", f"user{user}", quantity=units) for user, units in asked]
-    item = replace(ITEM, total=total, per_user_limit=limit)
+    item = structs.replace(ITEM, total=total, per_user_limit=limit)
     verdicts = decide(wishes, {NAME: item}, {}, {})
     granted = [wish for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "granted"]
     assert sum(wish.quantity for wish in granted) <= total
@@ -61,7 +60,7 @@ def test_no_batch_grants_beyond_the_stock_or_a_users_limit(
 
 def test_a_late_payment_buys_only_what_is_free_for_its_user() -> None:
     assert late_payment(2, item=ITEM, owned=0) == "regrant"
-    assert late_payment(2, item=replace(ITEM, taken=9), owned=0) == "sold_out"
+    assert late_payment(2, item=structs.replace(ITEM, taken=9), owned=0) == "sold_out"
     assert late_payment(2, item=ITEM, owned=1) == "limit_reached"
 
 
