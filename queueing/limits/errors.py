@@ -22,5 +22,6 @@ class CapacityReduced(QuotaExceeded):
 
 def refusal(decision: Decision) -> QuotaExceeded:
     """The error for a request that was refused."""
-    own = any(s.exceeded and not s.policy.shadow and not s.policy.shared for s in decision.policies)
+    policies = decision.terms.policies
+    own = [place for place in decision.refused if not policies[place].shared]
     return QuotaExceeded(decision) if own else CapacityReduced(decision)

@@ -8,8 +8,6 @@ at the beginning of the span at the earliest and may not pass its end by more th
 double quota at a boundary.
 """
 
-from math import ceil
-
 
 def ahead_at(tat: int, now: int, capacity: int) -> int:
     """How far from full a bucket is. It owes at most its capacity, whatever a clock that was set back says."""
@@ -48,7 +46,7 @@ def share_of(burst: int, interval: int, processes: int) -> tuple[int, int]:
     Rounded down, a limit of five among eight processes would let nobody pass.
     """
     slower = interval * processes
-    return slower, ceil(burst / processes) * slower
+    return slower, -(-burst // processes) * slower
 
 
 def over_admission_max(burst: int, processes: int) -> int:

@@ -22,6 +22,7 @@ from kit.web.problems import Problems
 from queueing.limits.decisions import Decision
 from queueing.limits.errors import CapacityReduced, QuotaExceeded, refusal
 from queueing.limits.policy import DAY_US, SECOND_US, Check, LimitPolicy
+from queueing.limits.terms import Mode, terms_of_checks
 
 # A List of Strings with parameters that are Integers (RFC 9651, 3.1 and 3.3.1), as these fields use it.
 ITEM: Final = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]*)"((?:;[a-z*][a-z0-9_.*-]*=-?\d{1,15})*)')
@@ -53,7 +54,8 @@ def decided(*used: tuple[LimitPolicy, int], cost: int = 1) -> Decision:
         checks.append(Check(policy, "k"))
         ahead += [-1 - whole if exceeded else whole, rest]
     allowed = all(whole >= 0 or check.policy.shadow for whole, check in zip(ahead[::2], checks, strict=True))
-    return Decision(allowed, "s", checks, cost, 1_800_000_000_000_000, ahead)
+    terms = terms_of_checks(Mode.TAKE, checks, cost)
+    return Decision(allowed, "s", checks, terms, 1_800_000_000_000_000, ahead)
 
 
 @pytest.mark.parametrize(

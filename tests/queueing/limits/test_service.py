@@ -13,8 +13,9 @@ from kit.redis import connect
 from kit.settings import RedisSettings
 from queueing.limits.decisions import Decision
 from queueing.limits.policy import DAY_US, HOUR_US, SECOND_US, Check, LimitPolicy
-from queueing.limits.service import CHECKS_MAX, Limits
+from queueing.limits.service import Limits
 from queueing.limits.settings import LimitSettings
+from queueing.limits.terms import CHECKS_MAX
 from tests.queueing.limits.scene import Ear, Server, take_all
 
 ADDRESS = LimitPolicy("address", 100, HOUR_US)
