@@ -10,14 +10,14 @@ Form: draft-ietf-httpapi-ratelimit-headers-11 (2026-05-23), whose syntax is that
   daily quota that is half used is no reason to come back tomorrow.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from math import ceil, gcd
 from typing import Any, Final
 
 from kit.web.languages import Language
 from kit.web.problems import Problems
-from queueing.limits.decisions import Decision
+from queueing.limits.decisions import Decision, Wait
 from queueing.limits.errors import QuotaExceeded
 from queueing.limits.policy import DAY_US, SECOND_US, LimitPolicy
 from queueing.limits.terms import KEPT_MAX, Terms
@@ -44,33 +44,36 @@ def policy_field(policies: Iterable[LimitPolicy]) -> str:
     return ", ".join(_policy_item(policy) for policy in policies if _is_told(policy))
 
 
-def limit_field(decision: Decision) -> str:
-    """The value of `RateLimit`; empty when there is nothing to tell."""
-    left = decision.remaining
-    if decision.allowed:
-        return ", ".join([_left_item(policy, left(place)) for place, policy in _told(decision.terms)])
+def limit_field(decision: Decision, waits: Sequence[Wait] = ()) -> str:
+    """The value of `RateLimit`; empty when there is nothing to tell. Of a refusal, with its `waits`."""
     policies = decision.terms.policies
+    if decision.allowed:
+        return ", ".join(
+            [_left_item(policies[place], decision.remaining(place)) for place in _told(decision.terms)]
+        )
+    several = decision.cost > 1  # whoever asked for one unit and was refused has none left
     return ", ".join(
         [
-            f'"{policies[place].name}";r={min(left(place), REMAINING_MAX)};t={_wait_seconds(decision, place)}'
-            for place in decision.refused
-            if _is_told(policies[place])
+            _wait_item(policies[place].name, decision.remaining(place) if several else 0, _whole(seconds))
+            for place, seconds in waits
+            if place in _told(decision.terms)
         ]
     )
 
 
-def retry_after(decision: Decision, jitter: float = 0.0) -> int:
+def retry_after(waits: Sequence[Wait], jitter: float = 0.0) -> int:
     """`Retry-After` of a refusal: whole seconds, not before any `t` that stands beside it. `jitter` lies in [0, 1)."""
-    seconds = max([1, *[_wait_seconds(decision, place) for place in decision.refused]])
+    seconds = _whole(max([seconds for _, seconds in waits]))
     return ceil(seconds + jitter * min(seconds * JITTER_SHARE, JITTER_SECONDS_MAX))
 
 
 def limit_headers(decision: Decision, jitter: float = 0.0) -> dict[str, str]:
     """Every header field that an answer to this request carries for its limits."""
+    waits = decision.waits()
     headers = {
-        "RateLimit-Policy": policy_field(check.policy for check in decision.checks),
-        "RateLimit": limit_field(decision),
-        "Retry-After": "" if decision.allowed else str(retry_after(decision, jitter)),
+        "RateLimit-Policy": policy_field(decision.terms.policies),
+        "RateLimit": limit_field(decision, waits),
+        "Retry-After": str(retry_after(waits, jitter)) if waits else "",
     }
     return {name: value for name, value in headers.items() if value}
 
@@ -91,8 +94,8 @@ def _is_told(policy: LimitPolicy) -> bool:
 
 
 @lru_cache(maxsize=KEPT_MAX)
-def _told(terms: Terms) -> list[tuple[int, LimitPolicy]]:
-    return [(place, policy) for place, policy in enumerate(terms.policies) if _is_told(policy)]
+def _told(terms: Terms) -> tuple[int, ...]:
+    return tuple(place for place, policy in enumerate(terms.policies) if _is_told(policy))
 
 
 @lru_cache(maxsize=ITEMS_KEPT_MAX)
@@ -103,9 +106,15 @@ def _left_item(policy: LimitPolicy, left: int) -> str:
     return f'"{policy.name}";r={min(left, REMAINING_MAX)};t={min(seconds, SECONDS_MAX)}'
 
 
-def _wait_seconds(decision: Decision, place: int) -> int:
-    """`t` of a limit that refused."""
-    return min(ceil(decision.wait_seconds(place)) or 1, SECONDS_MAX)
+@lru_cache(maxsize=ITEMS_KEPT_MAX)
+def _wait_item(name: str, left: int, seconds: int) -> str:
+    """A limit that refused."""
+    return f'"{name}";r={min(left, REMAINING_MAX)};t={seconds}'
+
+
+def _whole(seconds: float) -> int:
+    """`t` of a limit that refused, or `Retry-After` before it is jittered."""
+    return min(ceil(seconds) or 1, SECONDS_MAX)
 
 
 def _policy_item(policy: LimitPolicy) -> str:

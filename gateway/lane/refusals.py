@@ -18,7 +18,6 @@ from gateway.limits_headers import limit_field, retry_after
 from kit.errors import DomainError
 from kit.web.languages import Language, preferred_language
 from kit.web.problems import Problems
-from queueing.limits.decisions import Decision
 from queueing.limits.errors import QuotaExceeded
 from queueing.limits.terms import Terms
 
@@ -72,9 +71,10 @@ class _LimitTemplate:
         self._before = b"".join(b"%b: %b\r\n" % field for field in fields[:first])
         self._after = b"%b\r\n%b" % (b"".join(b"%b: %b\r\n" % field for field in rest), bytes(answer.body))
 
-    def filled(self, date: bytes, decision: Decision, jitter: float) -> bytes:
-        told = b"ratelimit: %b\r\n" % limit_field(decision).encode() if self._tells else b""
-        wait = retry_after(decision, jitter)
+    def filled(self, date: bytes, error: QuotaExceeded, jitter: float) -> bytes:
+        waits = error.waits
+        told = b"ratelimit: %b\r\n" % limit_field(error.decision, waits).encode() if self._tells else b""
+        wait = retry_after(waits, jitter)
         return b"%b%b%b%bretry-after: %d\r\n%b" % (self._line, date, self._before, told, wait, self._after)
 
 
@@ -125,15 +125,15 @@ class Refusals:
 
     def limited(self, error: QuotaExceeded, asked_language: str | None) -> bytes:
         """The refusal of a limit, whose numbers are its caller's own."""
-        decision = error.decision
-        key = (preferred_language(asked_language), decision.terms, tuple(decision.refused))
+        refusing = tuple([place for place, _ in error.waits])
+        key = (preferred_language(asked_language), error.decision.terms, refusing)
         template = self._limits.get(key)
         if template is None:
             if len(self._limits) >= LIMIT_TEMPLATES_MAX:
                 self._limits.clear()
             template = _LimitTemplate(limit_answer(self._problems, error, asked_language))
             self._limits[key] = template
-        return template.filled(self._date, decision, random.random())  # noqa: S311 - spreads a crowd, hides nothing
+        return template.filled(self._date, error, random.random())  # noqa: S311 - spreads a crowd, hides nothing
 
     def _shown(self, code: str) -> tuple[str, ...]:
         """The facts that an answer to `code` may show."""

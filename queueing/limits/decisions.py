@@ -10,6 +10,7 @@ from queueing.limits.policy import SECOND_US, Check, LimitPolicy
 from queueing.limits.terms import Terms
 
 REDIS_ALONE: Final = 1  # the share of one decider that has the whole quota
+Wait = tuple[int, float]
 
 
 class LimitState(NamedTuple):
@@ -52,14 +53,10 @@ class Decision(msgspec.Struct, eq=False, gc=False):
         return [self._state(place) for place in range(len(self.checks))]
 
     @property
-    def refused(self) -> list[int]:
-        """The places of the limits that refused; empty when the request was allowed."""
-        return self.terms.refusing(self.ahead)
-
-    @property
     def violated(self) -> list[str]:
-        """The policies that refused, by name."""
-        return [self.terms.policies[place].name for place in self.refused]
+        """The policies that refused, by name; empty when the request was allowed."""
+        policies = self.terms.policies
+        return [policies[place].name for place in self.terms.refusing(self.ahead)]
 
     @property
     def watched(self) -> list[str]:
@@ -70,7 +67,11 @@ class Decision(msgspec.Struct, eq=False, gc=False):
     @property
     def retry_after_seconds(self) -> float:
         """When the same request would pass every limit that refused, at the earliest; 0 when it was allowed."""
-        return max([0.0, *[self.wait_seconds(place) for place in self.refused]])
+        return max([seconds for _, seconds in self.waits()], default=0.0)
+
+    def waits(self) -> list[Wait]:
+        """The place of each limit that refused, and the seconds until the request would fit it."""
+        return [(place, self.wait_seconds(place)) for place in self.terms.refusing(self.ahead)]
 
     def remaining(self, place: int) -> int:
         """Whole units left of a limit."""

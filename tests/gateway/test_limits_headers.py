@@ -12,11 +12,9 @@ from gateway.errors import PROBLEMS
 from gateway.limits_headers import (
     REMAINING_MAX,
     SECONDS_MAX,
-    limit_field,
     limit_headers,
     limit_problem,
     policy_field,
-    retry_after,
 )
 from kit.web.problems import Problems
 from queueing.limits.decisions import Decision
@@ -114,7 +112,7 @@ policies = st.builds(
 def test_pacing_by_the_field_never_exceeds_the_policy(policy: LimitPolicy, used: int, cost: int) -> None:
     """`r` units spread over `t` keep to the rate, so that a client that does as told is never refused."""
     decision = decided((policy, min(used, policy.burst)), cost=min(cost, policy.burst))
-    told = parsed(limit_field(decision))["any"]
+    told = parsed(limit_headers(decision)["RateLimit"])["any"]
     assert 0 <= told["r"] <= REMAINING_MAX and 1 <= told["t"] <= SECONDS_MAX
     if decision.allowed and told["t"] < SECONDS_MAX:
         assert Fraction(told["r"], told["t"]) <= Fraction(policy.quota * SECOND_US, policy.window_us)
@@ -130,20 +128,21 @@ def test_retry_after_is_never_before_any_t_nor_before_the_request_can_pass(
     cost = min(cost, first.burst, second.burst)
     second = LimitPolicy("other", second.quota, second.window_us, second.burst)
     decision = decided((first, first.burst), (second, second.burst), cost=cost)
-    seconds = retry_after(decision, jitter)
-    assert all(seconds >= item["t"] for item in parsed(limit_field(decision)).values())
+    headers = limit_headers(decision, jitter)
+    seconds = int(headers["Retry-After"])
+    assert all(seconds >= item["t"] for item in parsed(headers["RateLimit"]).values())
     assert seconds >= decision.retry_after_seconds or seconds >= SECONDS_MAX
-    plain = retry_after(decision)
+    plain = int(limit_headers(decision)["Retry-After"])
     assert plain <= seconds <= plain + 6
 
 
 def test_numbers_that_would_frighten_a_client_are_capped() -> None:
     large = LimitPolicy("large", 100_000_000, 100 * DAY_US)
-    assert parsed(limit_field(decided((large, 0))))["large"]["r"] == REMAINING_MAX
+    assert parsed(limit_headers(decided((large, 0)))["RateLimit"])["large"]["r"] == REMAINING_MAX
     yearly = LimitPolicy("slow", 1, DAY_US, burst=300)
-    refused = decided((yearly, 300), cost=300)
-    assert parsed(limit_field(refused))["slow"] == {"r": 0, "t": SECONDS_MAX}
-    assert retry_after(refused) == SECONDS_MAX
+    headers = limit_headers(decided((yearly, 300), cost=300))
+    assert parsed(headers["RateLimit"])["slow"] == {"r": 0, "t": SECONDS_MAX}
+    assert headers["Retry-After"] == str(SECONDS_MAX)
 
 
 @pytest.fixture
