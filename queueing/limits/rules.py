@@ -32,7 +32,7 @@ def refundable(taken_until: int, cost: int, now: int) -> int:
 
 def remaining(ahead: int, capacity: int, interval: int) -> int:
     """Whole units left."""
-    return max(0, capacity - ahead) // interval
+    return (capacity - ahead) // interval if ahead < capacity else 0
 
 
 def wait(ahead: int, cost: int, capacity: int) -> int:
