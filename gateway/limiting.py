@@ -6,10 +6,11 @@ what follows a dash tells two of a kind apart (`user`, `user-daily`). The lane a
 
 import json
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Final
 
+import msgspec
 from starlette.responses import Response
 
 from gateway.clients import Trusted, bucket_of, client_address
@@ -23,11 +24,8 @@ from queueing.limits.notation import parse_policies
 from queueing.limits.policy import Check, LimitPolicy
 from queueing.limits.service import Limits
 
-KINDS: Final = ("user", "address", "sale", "item", "route")
 
-
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(msgspec.Struct, frozen=True, gc=False):
     """Who asks for what, as far as a limit counts it."""
 
     route: str
@@ -38,23 +36,37 @@ class Asker:
     sku: str = ""
 
 
+KeyOf = Callable[[Asker], str]
+# Whom a limit counts, by its kind; an address is known only behind the proxies that a process trusts.
+_KEY_OF_KIND: Final[Mapping[str, KeyOf]] = {
+    "user": attrgetter("user_id"),
+    "sale": attrgetter("sale_id"),
+    "item": lambda asker: f"{asker.sale_id} {asker.sku}",
+    "route": attrgetter("route"),
+}
+
+
 class Limiting:
     """The limits of one process by route; a route without policies is not limited."""
 
     def __init__(self, limits: Limits, settings: GatewaySettings) -> None:
         """Raises `StartRefused` for a setting that is no list of limits."""
         self.limits = limits
-        self._trusted = Trusted.parse(
+        trusted = Trusted.parse(
             settings.trusted_proxies, header=settings.forwarded_header, variable="GATEWAY_TRUSTED_PROXIES"
         )
-        self._policies = {
-            "tickets": _policies(settings.ticket_limits, "GATEWAY_TICKET_LIMITS"),
-            "reservations": _policies(settings.reservation_limits, "GATEWAY_RESERVATION_LIMITS"),
+        kinds = {
+            **_KEY_OF_KIND,
+            "address": lambda asker: bucket_of(client_address(asker.peer, asker.headers, trusted)),
+        }
+        self._routes = {
+            "tickets": _policies(settings.ticket_limits, "GATEWAY_TICKET_LIMITS", kinds),
+            "reservations": _policies(settings.reservation_limits, "GATEWAY_RESERVATION_LIMITS", kinds),
         }
 
     def checks(self, asker: Asker) -> list[Check]:
         """What must be asked before this request is carried out; empty for a route that is not limited."""
-        return [Check(policy, self._key(kind, asker)) for kind, policy in self._policies.get(asker.route, ())]
+        return [Check(policy, key_of(asker)) for policy, key_of in self._routes.get(asker.route, ())]
 
     async def pass_through(self, asker: Asker) -> dict[str, str]:
         """Takes a unit of each limit of this request; what its answer must say of them.
@@ -68,19 +80,6 @@ class Limiting:
         if not decision.allowed:
             raise refusal(decision)
         return limit_headers(decision)
-
-    def _key(self, kind: str, asker: Asker) -> str:
-        match kind:
-            case "user":
-                return asker.user_id
-            case "address":
-                return bucket_of(client_address(asker.peer, asker.headers, self._trusted))
-            case "sale":
-                return asker.sale_id
-            case "item":
-                return f"{asker.sale_id} {asker.sku}"
-            case _:
-                return asker.route
 
 
 def limit_answer(problems: Problems, error: QuotaExceeded, asked: str | None) -> Response:
@@ -100,14 +99,14 @@ def limit_answer(problems: Problems, error: QuotaExceeded, asked: str | None) ->
     )
 
 
-def _policies(text: str, variable: str) -> Sequence[tuple[str, LimitPolicy]]:
+def _policies(text: str, variable: str, kinds: Mapping[str, KeyOf]) -> Sequence[tuple[LimitPolicy, KeyOf]]:
     try:
         policies = parse_policies(text)
     except ValueError as error:
         raise StartRefused(f"{variable} cannot be read: {error}; correct or empty it.") from error
     for name in policies:
-        if name.partition("-")[0] not in KINDS:
+        if name.partition("-")[0] not in kinds:
             raise StartRefused(
-                f"{variable}: a limit counts one of {', '.join(KINDS)}, and {name} none of them."
+                f"{variable}: a limit counts one of {', '.join(kinds)}, and {name} none of them."
             )
-    return [(name.partition("-")[0], policy) for name, policy in policies.items()]
+    return [(policy, kinds[name.partition("-")[0]]) for name, policy in policies.items()]

@@ -10,15 +10,17 @@ Form: draft-ietf-httpapi-ratelimit-headers-11 (2026-05-23), whose syntax is that
   daily quota that is half used is no reason to come back tomorrow.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from math import ceil, gcd
 from typing import Any, Final
 
 from kit.web.languages import Language
 from kit.web.problems import Problems
-from queueing.limits.decisions import Decision, LimitState
+from queueing.limits.decisions import Decision, Wait
 from queueing.limits.errors import QuotaExceeded
 from queueing.limits.policy import DAY_US, SECOND_US, LimitPolicy
+from queueing.limits.terms import KEPT_MAX, Terms
 
 # A client that is told more plans more than is good for it (section 8.5.1); a page reload forgets longer waits anyway.
 REMAINING_MAX: Final = 1_000_000
@@ -26,6 +28,9 @@ SECONDS_MAX: Final = 7 * DAY_US // SECOND_US
 # Those who are refused together must not come back together (section 8.5): up to a tenth later, at most five seconds.
 JITTER_SHARE: Final = 0.1
 JITTER_SECONDS_MAX: Final = 5.0
+ITEMS_KEPT_MAX: Final = (
+    8192  # most callers are near a full bucket, and there is one text for each number of units left
+)
 _WINDOWS_MAX: Final = 1000  # so many windows are put together at most to make whole seconds of them
 _PROBLEM_TYPES: Final = "https://iana.org/assignments/http-problem-types#"
 _TYPE_OF_CODE: Final = {
@@ -39,36 +44,36 @@ def policy_field(policies: Iterable[LimitPolicy]) -> str:
     return ", ".join(_policy_item(policy) for policy in policies if _is_told(policy))
 
 
-def limit_field(decision: Decision) -> str:
-    """The value of `RateLimit`; empty when there is nothing to tell."""
+def limit_field(decision: Decision, waits: Sequence[Wait] = ()) -> str:
+    """The value of `RateLimit`; empty when there is nothing to tell. Of a refusal, with its `waits`."""
+    policies = decision.terms.policies
+    if decision.allowed:
+        return ", ".join(
+            [_left_item(policies[place], decision.remaining(place)) for place in _told(decision.terms)]
+        )
+    several = decision.cost > 1  # whoever asked for one unit and was refused has none left
     return ", ".join(
-        f'"{state.name}";r={min(state.remaining, REMAINING_MAX)};t={window_seconds(state)}'
-        for state in decision.policies
-        if _is_told(state.policy) and (decision.allowed or state.exceeded)
+        [
+            _wait_item(policies[place].name, decision.remaining(place) if several else 0, _whole(seconds))
+            for place, seconds in waits
+            if place in _told(decision.terms)
+        ]
     )
 
 
-def window_seconds(state: LimitState) -> int:
-    """`t`: the seconds within which a client may use no more than `r`."""
-    if state.exceeded:
-        return min(max(1, ceil(state.wait_seconds)), SECONDS_MAX)
-    units = max(1, min(state.remaining, REMAINING_MAX))
-    return min(-(-units * state.policy.window_us // (state.policy.quota * SECOND_US)), SECONDS_MAX)
-
-
-def retry_after(decision: Decision, jitter: float = 0.0) -> int:
+def retry_after(waits: Sequence[Wait], jitter: float = 0.0) -> int:
     """`Retry-After` of a refusal: whole seconds, not before any `t` that stands beside it. `jitter` lies in [0, 1)."""
-    refused = [state for state in decision.policies if state.exceeded and not state.policy.shadow]
-    seconds = max((window_seconds(state) for state in refused), default=1)
+    seconds = _whole(max([seconds for _, seconds in waits]))
     return ceil(seconds + jitter * min(seconds * JITTER_SHARE, JITTER_SECONDS_MAX))
 
 
 def limit_headers(decision: Decision, jitter: float = 0.0) -> dict[str, str]:
     """Every header field that an answer to this request carries for its limits."""
+    waits = decision.waits()
     headers = {
-        "RateLimit-Policy": policy_field(check.policy for check in decision.checks),
-        "RateLimit": limit_field(decision),
-        "Retry-After": "" if decision.allowed else str(retry_after(decision, jitter)),
+        "RateLimit-Policy": policy_field(decision.terms.policies),
+        "RateLimit": limit_field(decision, waits),
+        "Retry-After": str(retry_after(waits, jitter)) if waits else "",
     }
     return {name: value for name, value in headers.items() if value}
 
@@ -86,6 +91,30 @@ def limit_problem(problems: Problems, error: QuotaExceeded, language: Language) 
 
 def _is_told(policy: LimitPolicy) -> bool:
     return not (policy.shared or policy.shadow)
+
+
+@lru_cache(maxsize=KEPT_MAX)
+def _told(terms: Terms) -> tuple[int, ...]:
+    return tuple(place for place, policy in enumerate(terms.policies) if _is_told(policy))
+
+
+@lru_cache(maxsize=ITEMS_KEPT_MAX)
+def _left_item(policy: LimitPolicy, left: int) -> str:
+    """A limit that let a request pass: how long a client must make the rest last follows from the rest alone."""
+    units = max(1, min(left, REMAINING_MAX))
+    seconds = -(-units * policy.window_us // (policy.quota * SECOND_US))
+    return f'"{policy.name}";r={min(left, REMAINING_MAX)};t={min(seconds, SECONDS_MAX)}'
+
+
+@lru_cache(maxsize=ITEMS_KEPT_MAX)
+def _wait_item(name: str, left: int, seconds: int) -> str:
+    """A limit that refused."""
+    return f'"{name}";r={min(left, REMAINING_MAX)};t={seconds}'
+
+
+def _whole(seconds: float) -> int:
+    """`t` of a limit that refused, or `Retry-After` before it is jittered."""
+    return min(ceil(seconds) or 1, SECONDS_MAX)
 
 
 def _policy_item(policy: LimitPolicy) -> str:

@@ -5,6 +5,7 @@ is cut at the places where facts, the date and the length go.
 """
 
 import json
+import random
 import re
 from collections.abc import Mapping
 from math import ceil
@@ -15,19 +16,23 @@ from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.limiting import limit_answer
+from gateway.limits_headers import limit_field, retry_after
 from kit.errors import DomainError
-from kit.web.languages import Language
+from kit.web.languages import Language, preferred_language
 from kit.web.problems import Problems
 from queueing.limits.errors import QuotaExceeded
+from queueing.limits.terms import Terms
 
 # Waits beyond it (the start of a sale is days away) are written anew each time: there are too many to keep.
 RETRY_SECONDS_KEPT_MAX: Final = 60
+# Routes, languages, and which of a route's limits refused: a handful each.
+LIMIT_TEMPLATES_MAX: Final = 512
+_OF_THE_MOMENT: Final = (b"ratelimit", b"retry-after")  # neighbours, in this order
 _HOLE: Final = 10**15 + 7  # no text of ours holds this number
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 _Key = tuple[str, Language, int | None]  # code, language, wait
-_Kinds = tuple[
-    tuple[str, type], ...
-]  # every fact that a code may show, with its type; NoneType where it is absent
+# Every fact that a code may show, with its type; NoneType where it is absent.
+_Kinds = tuple[tuple[str, type], ...]
 _NOTHING: Final[Mapping[str, object]] = {}
 
 
@@ -63,12 +68,34 @@ class _Template:
         return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (self._line, date, self._fields, len(body), body)
 
 
+class _LimitTemplate:
+    """The refusals that tell of the same limits in one language: they differ by when to come back alone."""
+
+    __slots__ = ("_after", "_before", "_line", "_tells")
+
+    def __init__(self, answer: Response) -> None:
+        fields = answer.raw_headers
+        first = next(place for place, (name, _) in enumerate(fields) if name in _OF_THE_MOMENT)
+        rest = [field for field in fields[first:] if field[0] not in _OF_THE_MOMENT]
+        self._tells = fields[first][0] == b"ratelimit"
+        self._line = STATUS_LINE[answer.status_code]
+        self._before = b"".join(b"%b: %b\r\n" % field for field in fields[:first])
+        self._after = b"%b\r\n%b" % (b"".join(b"%b: %b\r\n" % field for field in rest), bytes(answer.body))
+
+    def filled(self, date: bytes, error: QuotaExceeded, jitter: float) -> bytes:
+        waits = error.waits
+        told = b"ratelimit: %b\r\n" % limit_field(error.decision, waits).encode() if self._tells else b""
+        wait = retry_after(waits, jitter)
+        return b"%b%b%b%bretry-after: %d\r\n%b" % (self._line, date, self._before, told, wait, self._after)
+
+
 class Refusals:
     """The refusals of one door. `renew` once a second, with the answers' date."""
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._templates: dict[_Key, _Template] = {}
+        self._limits: dict[tuple[Language, Terms, tuple[int, ...]], _LimitTemplate] = {}
         self._whole: dict[_Key, bytes] = {}
         self._date = b""
 
@@ -104,11 +131,15 @@ class Refusals:
 
     def limited(self, error: QuotaExceeded, asked_language: str | None) -> bytes:
         """The refusal of a limit, whose numbers are its caller's own."""
-        return self._written(limit_answer(self._problems, error, asked_language))
-
-    def _written(self, answer: Response) -> bytes:
-        fields = b"".join(b"%b: %b\r\n" % field for field in answer.raw_headers)
-        return b"%b%b%b\r\n%b" % (STATUS_LINE[answer.status_code], self._date, fields, bytes(answer.body))
+        refusing = tuple([place for place, _ in error.waits])
+        key = (preferred_language(asked_language), error.decision.terms, refusing)
+        template = self._limits.get(key)
+        if template is None:
+            if len(self._limits) >= LIMIT_TEMPLATES_MAX:
+                self._limits.clear()
+            template = _LimitTemplate(limit_answer(self._problems, error, asked_language))
+            self._limits[key] = template
+        return template.filled(self._date, error, random.random())  # noqa: S311 - spreads a crowd, hides nothing
 
     def _shown(self, code: str) -> tuple[str, ...]:
         """The facts that an answer to `code` may show."""

@@ -1,13 +1,16 @@
 """What came of a request, and what its caller may be told."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+import msgspec
 
 from queueing.limits import rules
 from queueing.limits.policy import SECOND_US, Check, LimitPolicy
+from queueing.limits.terms import Terms
 
 REDIS_ALONE: Final = 1  # the share of one decider that has the whole quota
+Wait = tuple[int, float]
 
 
 class LimitState(NamedTuple):
@@ -21,9 +24,8 @@ class LimitState(NamedTuple):
     wait_seconds: float  # until the request would fit, if nobody else takes anything
 
 
-@dataclass(slots=True, eq=False)
-class Decision:
-    """`allowed` or not; the rest is worked out only for who asks.
+class Decision(msgspec.Struct, eq=False, gc=False):
+    """`allowed` or not; the rest is worked out only for who asks, and limit by limit: one a place in `checks`.
 
     `ahead` holds two numbers a check as the script tells them (lua/decide.lua); `now_us` is the clock they count from.
     `share` is the number of processes that divided the quota among themselves; 1 where Redis decided. `taken` says that
@@ -33,12 +35,17 @@ class Decision:
     allowed: bool
     scope: str
     checks: Sequence[Check]
-    cost: int
+    terms: Terms
     now_us: int
     ahead: Sequence[int]
+    taken: bool = False
     share: int = REDIS_ALONE
     degraded: bool = False
-    taken: bool = False
+
+    @property
+    def cost(self) -> int:
+        """The units that were asked of each limit."""
+        return self.terms.cost
 
     @property
     def policies(self) -> list[LimitState]:
@@ -48,17 +55,36 @@ class Decision:
     @property
     def violated(self) -> list[str]:
         """The policies that refused, by name; empty when the request was allowed."""
-        return [policy.name for policy in self._exceeded() if not policy.shadow]
+        policies = self.terms.policies
+        return [policies[place].name for place in self.terms.refusing(self.ahead)]
 
     @property
     def watched(self) -> list[str]:
         """The shadow policies that would have refused, by name."""
-        return [policy.name for policy in self._exceeded() if policy.shadow]
+        policies = enumerate(self.terms.policies)
+        return [policy.name for place, policy in policies if policy.shadow and self.ahead[2 * place] < 0]
 
     @property
     def retry_after_seconds(self) -> float:
         """When the same request would pass every limit that refused, at the earliest; 0 when it was allowed."""
-        return max((s.wait_seconds for s in self.policies if s.exceeded and not s.policy.shadow), default=0.0)
+        return max([seconds for _, seconds in self.waits()], default=0.0)
+
+    def waits(self) -> list[Wait]:
+        """The place of each limit that refused, and the seconds until the request would fit it."""
+        return [(place, self.wait_seconds(place)) for place in self.terms.refusing(self.ahead)]
+
+    def remaining(self, place: int) -> int:
+        """Whole units left of a limit."""
+        policy = self.terms.policies[place]
+        interval, capacity = rules.share_of(policy.burst, policy.interval, self.share)
+        return rules.remaining(self._ticks(place), capacity, interval)
+
+    def wait_seconds(self, place: int) -> float:
+        """Until the request would fit a limit that stood in the way, if nobody else takes anything."""
+        policy = self.terms.policies[place]
+        interval, capacity = rules.share_of(policy.burst, policy.interval, self.share)
+        ticks = rules.wait(self._ticks(place), self.terms.cost * interval, capacity)
+        return ticks / (policy.denominator * SECOND_US)
 
     def taken_until(self) -> list[int]:
         """For a refund: the instant to which each bucket was moved, µs and rest, flat; 0, 0 where nothing was taken."""
@@ -68,20 +94,19 @@ class Decision:
             until += [self.now_us + whole, rest] if self.taken and whole >= 0 else [0, 0]
         return until
 
-    def _exceeded(self) -> list[LimitPolicy]:
-        return [check.policy for place, check in enumerate(self.checks) if self.ahead[2 * place] < 0]
+    def _ticks(self, place: int) -> int:
+        """How far from full a bucket is."""
+        whole = self.ahead[2 * place]
+        far = whole if whole >= 0 else -1 - whole
+        return far * self.terms.policies[place].denominator + self.ahead[2 * place + 1]
 
     def _state(self, place: int) -> LimitState:
-        policy, whole = self.checks[place].policy, self.ahead[2 * place]
-        exceeded = whole < 0
-        ahead = (-1 - whole if exceeded else whole) * policy.denominator + self.ahead[2 * place + 1]
-        interval, capacity = rules.share_of(policy.burst, policy.interval, self.share)
-        second = policy.denominator * SECOND_US
+        policy, exceeded = self.terms.policies[place], self.ahead[2 * place] < 0
         return LimitState(
             policy.name,
-            rules.remaining(ahead, capacity, interval),
-            ahead / second,
+            self.remaining(place),
+            self._ticks(place) / (policy.denominator * SECOND_US),
             policy,
             exceeded,
-            rules.wait(ahead, self.cost * interval, capacity) / second if exceeded else 0.0,
+            self.wait_seconds(place) if exceeded else 0.0,
         )

@@ -39,6 +39,7 @@ class Dispatch:
         drop: Callable[[Member], None],
     ) -> None:
         self._settings, self._serve, self._drop = settings, serve, drop
+        self._waiting_max = settings.waiting_max
         self._lanes: dict[str, _Lane] = {}
         self._ready: deque[_Lane] = deque()
         self._flights: set[asyncio.Task[None]] = set()
@@ -50,9 +51,8 @@ class Dispatch:
         lane = self._lanes.get(member.scope)
         if lane is None:
             lane = self._lanes[member.scope] = _Lane(member.scope)
-        if self._waiting >= self._settings.waiting_max and len(lane.waiting) >= max(
-            1, self._settings.waiting_max // len(self._lanes)
-        ):
+        most = self._waiting_max
+        if self._waiting >= most and len(lane.waiting) >= max(1, most // len(self._lanes)):
             return False
         lane.waiting.append(member)
         self._waiting += 1
@@ -89,16 +89,13 @@ class Dispatch:
         metrics.scopes.set(len(self._lanes))
 
     def _take(self, lane: _Lane) -> list[Member]:
-        batch: list[Member] = []
-        now = time.monotonic()
+        waiting, now = lane.waiting, time.monotonic()
         oldest = now - self._settings.waiting_seconds_max
-        while lane.waiting and len(batch) < self._settings.batch_max:
-            member = lane.waiting.popleft()
+        while waiting and waiting[0].since < oldest:  # who came first has waited longest
             self._waiting -= 1
-            if member.since < oldest:
-                self._drop(member)
-            else:
-                batch.append(member)
+            self._drop(waiting.popleft())
+        batch = [waiting.popleft() for _ in range(min(len(waiting), self._settings.batch_max))]
+        self._waiting -= len(batch)
         if batch:
             metrics.age_seconds.observe(now - batch[0].since)
         return batch

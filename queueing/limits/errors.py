@@ -1,17 +1,19 @@
 """What a limit can refuse, as business facts."""
 
+from collections.abc import Sequence
+
 from kit.errors import DomainError
-from queueing.limits.decisions import Decision
+from queueing.limits.decisions import Decision, Wait
 
 
 class QuotaExceeded(DomainError):
-    """The caller has asked for more than its part. `decision` says which policies refused and when to come back."""
+    """The caller has asked for more than its part. `decision` says which policies refused, `waits` when to come back."""
 
     code = "quota_exceeded"
 
-    def __init__(self, decision: Decision) -> None:
-        self.decision = decision
-        super().__init__(retry_after_seconds=decision.retry_after_seconds)
+    def __init__(self, decision: Decision, waits: Sequence[Wait]) -> None:
+        self.decision, self.waits = decision, waits
+        super().__init__(retry_after_seconds=max([seconds for _, seconds in waits]))
 
 
 class CapacityReduced(QuotaExceeded):
@@ -22,5 +24,6 @@ class CapacityReduced(QuotaExceeded):
 
 def refusal(decision: Decision) -> QuotaExceeded:
     """The error for a request that was refused."""
-    own = any(s.exceeded and not s.policy.shadow and not s.policy.shared for s in decision.policies)
-    return QuotaExceeded(decision) if own else CapacityReduced(decision)
+    policies, waits = decision.terms.policies, decision.waits()
+    own = [place for place, _ in waits if not policies[place].shared]
+    return QuotaExceeded(decision, waits) if own else CapacityReduced(decision, waits)

@@ -7,6 +7,7 @@ that must span scopes is a request of its own, refunded if the other refuses.
 
 import hashlib
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -18,21 +19,29 @@ _PLAIN_SCOPE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 PROCESSES: Final = "l:{processes}"
 
 
-@lru_cache(maxsize=4096)
 def prefix(scope: str) -> str:
     """What all buckets of a scope begin with, its hash tag included. Never an empty tag: that would be no tag."""
     tag = scope if _PLAIN_SCOPE.fullmatch(scope) else f"#{_digest(scope)}"
     return f"l:{{{tag}}}:"
 
 
-def bucket(prefix: str, policy: str, key: str) -> str:
-    """One bucket. Type: string, one integer (lua/decide.lua). TTL: until it is full. Owner: queueing.limits.
+@lru_cache(maxsize=4096)
+def stem(scope: str, policy: str) -> str:
+    """What all buckets of one policy in a scope begin with."""
+    return f"{prefix(scope)}{policy}"
+
+
+def buckets(scope: str, policy: str, keys: Iterable[str]) -> list[str]:
+    """A bucket a key. Type: string, one integer (lua/decide.lua). TTL: until it is full. Owner: queueing.limits.
 
     Keys from outside are of bounded length here and always encodable; `=` and `#` tell a key from a digest of one.
     """
-    if len(key) <= PLAIN_CHARACTERS_MAX and key.isascii():
-        return f"{prefix}{policy}={key}"
-    return f"{prefix}{policy}#{_digest(key)}"
+    begun = stem(scope, policy)
+    plain, digested = f"{begun}=", f"{begun}#"
+    return [
+        plain + key if len(key) <= PLAIN_CHARACTERS_MAX and key.isascii() else digested + _digest(key)
+        for key in keys
+    ]
 
 
 def _digest(text: str) -> str:

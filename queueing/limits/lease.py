@@ -36,15 +36,10 @@ class Lease:
         self._known_since: float | None = None  # when Redis first knew this process, without a gap since
         self._asked = 0.0  # when the last renewal that was answered was asked for
         self._processes = 0
-        self._away = False
+        self.away = False  # whether Redis was missed at the last try
         self._counts = False
         self._leaving = False
         self._keeping: asyncio.Task[None] | None = None
-
-    @property
-    def away(self) -> bool:
-        """Whether Redis was missed at the last try."""
-        return self._away
 
     @property
     def processes(self) -> int:
@@ -87,9 +82,9 @@ class Lease:
 
     def miss(self, asked: float) -> None:
         """Redis did not answer what was asked at `asked` (monotonic seconds)."""
-        if self._away:
+        if self.away:
             return
-        self._away = True
+        self.away = True
         known = self._known_since
         self._counts = (
             known is not None
@@ -104,13 +99,13 @@ class Lease:
             self._known_since = asked
         self._asked, self._processes = asked, processes
         metrics.processes.set(processes)
-        if self._away:
-            self._away = self._counts = False
+        if self.away:
+            self.away = self._counts = False
             metrics.away.set(0)
             log.info("limits_redis_back", processes=processes)
 
     async def _keep(self) -> None:
         while not self._leaving:
-            pause = self._settings.probe_seconds if self._away else self._settings.lease_renew_seconds
+            pause = self._settings.probe_seconds if self.away else self._settings.lease_renew_seconds
             await asyncio.sleep(pause)
             await self.renew()

@@ -6,8 +6,9 @@ from typing import Final, NamedTuple
 from kit.clock import Clock
 from queueing.limits import metrics, rules
 from queueing.limits.decisions import Decision
-from queueing.limits.members import Member, Mode
+from queueing.limits.members import Member, Run
 from queueing.limits.policy import SECOND_US, LimitPolicy
+from queueing.limits.terms import Mode
 
 SWEEP_SECONDS: Final = 1.0  # looking through a full table takes ten milliseconds; not for every newcomer
 
@@ -33,17 +34,18 @@ class LocalShare:
 
     def decide(self, member: Member, processes: int) -> Decision | None:
         """This process's answer; None when it cannot keep more buckets in mind. All or nothing, like Redis's."""
-        if len(self._buckets) + len(member.buckets) > self._keys_max and not self._sweep():
+        terms, buckets = member.terms, _buckets(member)
+        if len(self._buckets) + len(buckets) > self._keys_max and not self._sweep():
             return None
         now_us = self._now_us()
         views = [
-            self._view(bucket, check.policy, member.cost, processes, now_us)
-            for bucket, check in zip(member.buckets, member.checks, strict=True)
+            self._view(bucket, policy, terms.cost, processes, now_us)
+            for bucket, policy in zip(buckets, terms.policies, strict=True)
         ]
         allowed = all(view.fits or view.policy.shadow for view in views)
-        take = allowed and member.mode is Mode.TAKE
+        take = allowed and terms.mode is Mode.TAKE
         ahead: list[int] = []
-        for bucket, view in zip(member.buckets, views, strict=True):
+        for bucket, view in zip(buckets, views, strict=True):
             base = view.policy.denominator
             if take and view.fits:
                 self._buckets[bucket] = (now_us * base + view.after, base)
@@ -54,12 +56,12 @@ class LocalShare:
             allowed,
             member.scope,
             member.checks,
-            member.cost,
+            terms,
             now_us,
             ahead,
-            processes,
-            degraded=True,
             taken=take,
+            share=processes,
+            degraded=True,
         )
 
     def _view(self, bucket: str, policy: LimitPolicy, cost: int, processes: int, now_us: int) -> "_View":
@@ -76,11 +78,11 @@ class LocalShare:
     def refund(self, member: Member, share: int) -> None:
         """Gives back what the local share gave, by the same rule as Redis."""
         now_us = self._now_us()
-        for number, bucket in enumerate(member.buckets):
+        for number, bucket in enumerate(_buckets(member)):
             until, base = self._buckets.get(bucket, (0, 1))
-            interval = member.checks[number].policy.interval * share
+            interval = member.terms.policies[number].interval * share
             taken_until = member.until[2 * number] * base + member.until[2 * number + 1]
-            back = rules.refundable(taken_until, member.cost * interval, now_us * base)
+            back = rules.refundable(taken_until, member.terms.cost * interval, now_us * base)
             if back:
                 self._buckets[bucket] = (until - back, base)
 
@@ -97,3 +99,7 @@ class LocalShare:
 
     def _now_us(self) -> int:
         return round(self._clock.now().timestamp() * SECOND_US)
+
+
+def _buckets(member: Member) -> list[str]:
+    return Run(member.terms, [member]).buckets()

@@ -1,83 +1,94 @@
 """One request on its way to a decision, and how a batch of them is told to the script and back."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
+from collections.abc import Iterator, Sequence
+from itertools import chain, count, groupby, islice
+from operator import attrgetter
 from typing import Final
 
 import msgspec
 
 from kit.sinks import Sink
+from queueing.limits import keys
 from queueing.limits.decisions import Decision
-from queueing.limits.policy import Check, Shape
+from queueing.limits.policy import Check
+from queueing.limits.terms import Mode, Terms
 
 _encode: Final = msgspec.msgpack.Encoder().encode
 _decode: Final = msgspec.msgpack.Decoder(list[int]).decode
+_terms: Final = attrgetter("terms")
 
 
-class Mode(IntEnum):
-    """What is asked of the buckets (lua/decide.lua)."""
-
-    TAKE = 1
-    PEEK = 2
-    REFUND = 3
-
-
-@dataclass(slots=True, eq=False)
-class Member:
-    """One request. `buckets` are its keys in Redis, one a check; `until` is a refund's receipt."""
+class Member(msgspec.Struct, eq=False, gc=False):
+    """One request. `until` is a refund's receipt."""
 
     scope: str
     checks: Sequence[Check]
-    buckets: list[str]
-    cost: int
-    mode: Mode
+    terms: Terms
     sink: Sink[Decision]
     until: Sequence[int] = ()
-    since: float = field(default_factory=time.monotonic)
+    since: float = msgspec.field(default_factory=time.monotonic)
 
 
-def pack(members: Sequence[Member]) -> tuple[list[str], bytes]:
-    """The keys and the one argument of a call that decides `members` in their order."""
-    places: dict[str, int] = {}
-    shape_places: dict[Shape, int] = {}
-    shapes: list[int] = []
-    wishes: list[int] = []
-    for member in members:
-        wishes += (member.mode, len(member.buckets))
-        cost, until = member.cost, member.until
-        for number, bucket in enumerate(member.buckets):
-            policy = member.checks[number][0]
-            shape = policy.one if cost == 1 else policy.shape(cost)
-            first = shape_places.get(shape)
-            if first is None:
-                first = shape_places[shape] = len(shapes) + 1
-                shapes += shape
-            place = places.setdefault(bucket, len(places) + 1)
-            if until:
-                wishes += (place, first, until[2 * number], until[2 * number + 1])
-            else:
-                wishes += (place, first, 0, 0)
-    return list(places), _encode((shapes, wishes))
+class Run(msgspec.Struct, eq=False, gc=False):
+    """Neighbours that ask alike."""
+
+    terms: Terms
+    members: list[Member]
+
+    def buckets(self) -> list[str]:
+        """The keys in Redis of all their checks, member by member."""
+        scope = self.members[0].scope
+        columns = [
+            keys.buckets(scope, policy.name, [member.checks[place].key for member in self.members])
+            for place, policy in enumerate(self.terms.policies)
+        ]
+        return columns[0] if len(columns) == 1 else [*chain.from_iterable(zip(*columns, strict=True))]
 
 
-def unpack(members: Sequence[Member], answer: bytes) -> list[Decision]:
-    """The script's answer, a decision each."""
-    told = _decode(answer)
-    now_us, at = told[0], 1
-    decisions = []
-    for member in members:
-        end = at + 2 * len(member.buckets)
-        ahead, at = told[at:end], end
-        allowed = True
-        if min(ahead) < 0:  # rests are never negative
-            allowed = not any(
-                whole < 0 and not check[0].shadow
-                for whole, check in zip(ahead[::2], member.checks, strict=True)
+class Batch:
+    """Requests of one scope as one call of the script: its `keys` and its `argument`.
+
+    Those of a route ask alike, so what they have in common is written once and the rest is handed on by the column.
+    """
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.runs = [Run(terms, [*alike]) for terms, alike in groupby(members, _terms)]
+        asked = [*chain.from_iterable([run.buckets() for run in self.runs])]
+        places = dict(zip(dict.fromkeys(asked), count(1)))
+        self.keys = [*places]
+        runs: list[int] = []
+        receipts: list[int] = []
+        for run in self.runs:
+            runs += (run.terms.mode, len(run.members), *run.terms.told)
+            if run.terms.mode is Mode.REFUND:
+                receipts += chain.from_iterable([member.until for member in run.members])
+        in_order = len(places) == len(asked)
+        self.argument = _encode((runs, () if in_order else [*map(places.__getitem__, asked)], receipts))
+
+    def read(self, answer: bytes) -> Iterator[tuple[Run, list[Decision]]]:
+        """The script's answer, run by run, a decision each."""
+        told = _decode(answer)
+        all_fit = min(told) >= 0  # rests are never negative
+        numbers = iter(told)
+        now_us = next(numbers)
+        for run in self.runs:
+            terms, members = run.terms, run.members
+            width = 2 * len(terms.policies)
+            aheads = islice(zip(*[numbers] * width, strict=True), len(members))
+            takes = terms.mode is Mode.TAKE
+            yield (
+                run,
+                [
+                    Decision(
+                        allowed := all_fit or not terms.refusing(ahead),
+                        member.scope,
+                        member.checks,
+                        terms,
+                        now_us,
+                        ahead,
+                        allowed and takes,
+                    )
+                    for ahead, member in zip(aheads, members, strict=True)
+                ],
             )
-        taken = allowed and member.mode is Mode.TAKE
-        decisions.append(
-            Decision(allowed, member.scope, member.checks, member.cost, now_us, ahead, taken=taken)
-        )
-    return decisions

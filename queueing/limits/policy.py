@@ -9,7 +9,9 @@ import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
+
+import msgspec
 
 SECOND_US: Final = 1_000_000
 MINUTE_US: Final = 60 * SECOND_US
@@ -45,7 +47,6 @@ class LimitPolicy:
     shared: bool = False
     interval: int = field(init=False, repr=False)  # ticks until one unit is back
     denominator: int = field(init=False, repr=False)  # ticks a microsecond
-    one: Shape = field(init=False, repr=False)  # the shape of a request that costs one unit
     near_us: int = field(
         init=False, repr=False
     )  # further from full than this, at most a fifth of the units is left
@@ -63,7 +64,7 @@ class LimitPolicy:
         if self.capacity > FILLING_US_MAX * self.denominator:
             raise ValueError(f"{self.name}: a bucket must be able to fill within a year")
         used_up_to = self.burst - self.burst // NEAR_ONE_IN - 1
-        _set(self, one=self.shape(1), near_us=used_up_to * self.interval // self.denominator)
+        _set(self, near_us=used_up_to * self.interval // self.denominator)
 
     @classmethod
     def at_rate(cls, name: str, per_second: Fraction | int, burst: int) -> Self:
@@ -85,7 +86,7 @@ class LimitPolicy:
         return cost_us, cost_rest, capacity_us, capacity_rest, self.denominator, int(self.shadow)
 
 
-class Check(NamedTuple):
+class Check(msgspec.Struct, frozen=True, gc=False):
     """One limit of a request: the policy, and who or what is counted (an address, a user, a sale …)."""
 
     policy: LimitPolicy

@@ -8,8 +8,6 @@ at the beginning of the span at the earliest and may not pass its end by more th
 double quota at a boundary.
 """
 
-from math import ceil
-
 
 def ahead_at(tat: int, now: int, capacity: int) -> int:
     """How far from full a bucket is. It owes at most its capacity, whatever a clock that was set back says."""
@@ -34,7 +32,7 @@ def refundable(taken_until: int, cost: int, now: int) -> int:
 
 def remaining(ahead: int, capacity: int, interval: int) -> int:
     """Whole units left."""
-    return max(0, capacity - ahead) // interval
+    return (capacity - ahead) // interval if ahead < capacity else 0
 
 
 def wait(ahead: int, cost: int, capacity: int) -> int:
@@ -48,7 +46,7 @@ def share_of(burst: int, interval: int, processes: int) -> tuple[int, int]:
     Rounded down, a limit of five among eight processes would let nobody pass.
     """
     slower = interval * processes
-    return slower, ceil(burst / processes) * slower
+    return slower, -(-burst // processes) * slower
 
 
 def over_admission_max(burst: int, processes: int) -> int:

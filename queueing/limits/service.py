@@ -18,21 +18,19 @@ from kit.errors import DomainError, Unavailable
 from kit.lua import LuaScript
 from kit.redis import is_away
 from kit.sinks import Sink, Waiter
-from queueing.limits import keys, metrics
+from queueing.limits import metrics
 from queueing.limits.decisions import Decision
 from queueing.limits.dispatch import Dispatch
 from queueing.limits.lease import Lease
 from queueing.limits.local import LocalShare
-from queueing.limits.members import Member, Mode, pack, unpack
+from queueing.limits.members import Batch, Member
 from queueing.limits.policy import Check
 from queueing.limits.settings import LimitSettings
 from queueing.limits.tally import tally
+from queueing.limits.terms import Mode, terms_of, terms_of_checks
 
 log = structlog.get_logger()
 DECIDE: Final = LuaScript.from_file("queueing.limits", "decide")
-CHECKS_MAX: Final = (
-    16  # address, user, device, sale, item, route, and as many again; a batch stays under 5,000 keys
-)
 ANYWHERE: Final = "anywhere"  # the scope of requests that concern no sale and name none of their own
 
 
@@ -62,7 +60,7 @@ class Limits:
         Raises `ValueError` at once for checks that no request can mean: none, too many, twice the same bucket, or a
         cost above a policy's burst.
         """
-        self._enter(_member(checks, cost, sink, scope, Mode.TAKE))
+        self._enter(Member(scope, checks, terms_of_checks(Mode.TAKE, checks, cost), sink))
 
     async def check(self, checks: Sequence[Check], cost: int = 1, *, scope: str = ANYWHERE) -> Decision:
         """Like `submit`, for callers that wait. Raises `Unavailable`, `ValueError`."""
@@ -73,7 +71,7 @@ class Limits:
     async def peek(self, checks: Sequence[Check], cost: int = 1, *, scope: str = ANYWHERE) -> Decision:
         """What `check` would say, with nothing taken. Raises `Unavailable`, `ValueError`."""
         waiter: Waiter[Decision] = Waiter()
-        self._enter(_member(checks, cost, waiter, scope, Mode.PEEK))
+        self._enter(Member(scope, checks, terms_of_checks(Mode.PEEK, checks, cost), waiter))
         return await waiter
 
     def submit_refund(self, decision: Decision) -> None:
@@ -94,12 +92,12 @@ class Limits:
     def _refund(self, decision: Decision, sink: Sink[Decision]) -> bool:
         if not decision.taken:
             return False
-        member = _member(decision.checks, decision.cost, sink, decision.scope, Mode.REFUND)
-        member.until = decision.taken_until()
+        terms = terms_of(Mode.REFUND, decision.cost, *decision.terms.policies)
+        member = Member(decision.scope, decision.checks, terms, sink, decision.taken_until())
         decision.taken = False
         if decision.degraded:
             self._local.refund(member, decision.share)
-            _tell(member, decision)
+            _tell([member], [decision])
         elif self._lease.away:
             self._refuse(member)
         else:
@@ -117,20 +115,20 @@ class Limits:
             for member in members:
                 self._serve_alone(member)
             return
-        buckets, plan = pack(members)
+        batch = Batch(members)
         asked = time.monotonic()
         try:
             async with asyncio.timeout(self._settings.answer_seconds_max):
-                answer = await DECIDE.run(self._limits, buckets, [plan])
+                answer = await DECIDE.run(self._limits, batch.keys, [batch.argument])
         except (RedisError, OSError) as error:
             await self._failed(members, error, asked)
             return
         metrics.batch_seconds.observe(time.monotonic() - asked)
         metrics.batch_requests.observe(len(members))
-        decisions = unpack(members, answer)
-        tally([d for m, d in zip(members, decisions, strict=True) if m.mode is Mode.TAKE])
-        for member, decision in zip(members, decisions, strict=True):
-            _tell(member, decision)
+        for run, decisions in batch.read(answer):
+            if run.terms.mode is Mode.TAKE:
+                tally(run.terms, decisions)
+            _tell(run.members, decisions)
 
     async def _failed(self, members: Sequence[Member], error: Exception, asked: float) -> None:
         if is_away(error):
@@ -150,17 +148,17 @@ class Limits:
     def _serve_alone(self, member: Member) -> None:
         processes = self._lease.processes
         decision = None
-        if processes and member.mode is not Mode.REFUND:
+        if processes and member.terms.mode is not Mode.REFUND:
             decision = self._local.decide(member, processes)
         if decision is None:
             self._refuse(member)
             return
-        if member.mode is Mode.TAKE:
-            tally([decision])
-        _tell(member, decision)
+        if member.terms.mode is Mode.TAKE:
+            tally(member.terms, [decision])
+        _tell([member], [decision])
 
     def _refuse(self, member: Member) -> None:
-        if member.mode is Mode.REFUND:
+        if member.terms.mode is Mode.REFUND:
             metrics.refunds_lost.inc()
         else:
             metrics.requests.labels("unavailable", "local" if self._lease.away else "redis").inc()
@@ -180,23 +178,13 @@ class _Unheard:
         pass
 
 
-def _member(checks: Sequence[Check], cost: int, sink: Sink[Decision], scope: str, mode: Mode) -> Member:
-    prefix = keys.prefix(scope)
-    buckets = [keys.bucket(prefix, policy.name, key) for policy, key in checks]
-    if not 1 <= len(buckets) <= CHECKS_MAX or len({*buckets}) < len(buckets):
-        raise ValueError(f"a request is under 1 to {CHECKS_MAX} limits, none of them twice")
-    if cost != 1:
-        for policy, _ in checks:
-            policy.shape(cost)
-    return Member(scope, checks, buckets, cost, mode, sink)
-
-
-def _tell(member: Member, decision: Decision) -> None:
-    try:
-        member.sink.tell(decision)
-    except Exception:  # a sink that breaks its promise must not cost the others their answer
-        log.exception("limits_sink_failed")
+def _tell(members: Sequence[Member], decisions: Sequence[Decision]) -> None:
+    for member, decision in zip(members, decisions, strict=True):
+        try:
+            member.sink.tell(decision)
+        except Exception:  # a sink that breaks its promise must not cost the others their answer
+            log.exception("limits_sink_failed")
 
 
 def _names(member: Member) -> list[str]:
-    return [check.policy.name for check in member.checks]
+    return [policy.name for policy in member.terms.policies]

@@ -1,5 +1,6 @@
 """Counts what a batch came to: in plain numbers first, for a label costs more than a decision."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
 
@@ -8,38 +9,44 @@ from prometheus_client import Counter
 from queueing.limits import metrics
 from queueing.limits.decisions import Decision
 from queueing.limits.policy import LimitPolicy
+from queueing.limits.terms import Terms
 
 
-def tally(decisions: Sequence[Decision]) -> None:
-    """Adds requests, checks by policy and near misses to the metrics."""
-    counts: dict[tuple[LimitPolicy, str], int] = {}
-    requests: dict[tuple[str, str], int] = {}
-    for decision in decisions:
-        who = ("allowed" if decision.allowed else "refused", "local" if decision.degraded else "redis")
-        requests[who] = requests.get(who, 0) + 1
-        at = 0
-        for policy, _ in decision.checks:
-            whole = decision.ahead[at]
-            at += 2
-            if whole < 0:
-                of = (policy, "watched" if policy.shadow else "refused")
-            elif not decision.allowed:
-                continue  # another limit refused, so this one has let nothing pass
-            else:
-                of = (policy, "passed")
-                if whole > policy.near_us:
-                    near = (policy, "near")
-                    counts[near] = counts.get(near, 0) + 1
-            counts[of] = counts.get(of, 0) + 1
-    for (outcome, by), count in requests.items():
-        _requests(outcome, by).inc(count)
-    for (policy, outcome), count in counts.items():
-        _counter(policy.name, outcome).inc(count)
+def tally(terms: Terms, decisions: Sequence[Decision]) -> None:
+    """Adds requests, checks by policy and near misses of requests that asked alike to the metrics."""
+    by = "local" if decisions[0].degraded else "redis"
+    passed = [decision.ahead for decision in decisions if decision.allowed]
+    refused = [decision.ahead for decision in decisions if not decision.allowed]
+    _count(_requests("allowed", by), len(passed))
+    _count(_requests("refused", by), len(refused))
+    for place, policy in enumerate(terms.policies):
+        _tally_checks(policy, [ahead[2 * place] for ahead in passed], [ahead[2 * place] for ahead in refused])
+
+
+def _tally_checks(policy: LimitPolicy, passed: list[int], refused: list[int]) -> None:
+    passed.sort()
+    refused.sort()
+    watched = bisect_left(passed, 0)
+    _count(_checks(policy.name, "passed"), len(passed) - watched)
+    _count(_near(policy.name), len(passed) - bisect_right(passed, policy.near_us))
+    # Of a refused request the limits that would have let it pass count for nothing: they have let nothing pass.
+    stood = bisect_left(refused, 0)
+    _count(_checks(policy.name, "watched" if policy.shadow else "refused"), watched + stood)
+
+
+def _count(counter: Counter, count: int) -> None:
+    if count:
+        counter.inc(count)
 
 
 @cache
-def _counter(policy: str, outcome: str) -> Counter:
-    return metrics.near.labels(policy) if outcome == "near" else metrics.checks.labels(policy, outcome)
+def _checks(policy: str, outcome: str) -> Counter:
+    return metrics.checks.labels(policy, outcome)
+
+
+@cache
+def _near(policy: str) -> Counter:
+    return metrics.near.labels(policy)
 
 
 @cache

@@ -12,16 +12,15 @@ from gateway.errors import PROBLEMS
 from gateway.limits_headers import (
     REMAINING_MAX,
     SECONDS_MAX,
-    limit_field,
     limit_headers,
     limit_problem,
     policy_field,
-    retry_after,
 )
 from kit.web.problems import Problems
 from queueing.limits.decisions import Decision
 from queueing.limits.errors import CapacityReduced, QuotaExceeded, refusal
 from queueing.limits.policy import DAY_US, SECOND_US, Check, LimitPolicy
+from queueing.limits.terms import Mode, terms_of_checks
 
 # A List of Strings with parameters that are Integers (RFC 9651, 3.1 and 3.3.1), as these fields use it.
 ITEM: Final = re.compile(r'"([\x20-\x21\x23-\x5b\x5d-\x7e]*)"((?:;[a-z*][a-z0-9_.*-]*=-?\d{1,15})*)')
@@ -53,7 +52,8 @@ def decided(*used: tuple[LimitPolicy, int], cost: int = 1) -> Decision:
         checks.append(Check(policy, "k"))
         ahead += [-1 - whole if exceeded else whole, rest]
     allowed = all(whole >= 0 or check.policy.shadow for whole, check in zip(ahead[::2], checks, strict=True))
-    return Decision(allowed, "s", checks, cost, 1_800_000_000_000_000, ahead)
+    terms = terms_of_checks(Mode.TAKE, checks, cost)
+    return Decision(allowed, "s", checks, terms, 1_800_000_000_000_000, ahead)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ policies = st.builds(
 def test_pacing_by_the_field_never_exceeds_the_policy(policy: LimitPolicy, used: int, cost: int) -> None:
     """`r` units spread over `t` keep to the rate, so that a client that does as told is never refused."""
     decision = decided((policy, min(used, policy.burst)), cost=min(cost, policy.burst))
-    told = parsed(limit_field(decision))["any"]
+    told = parsed(limit_headers(decision)["RateLimit"])["any"]
     assert 0 <= told["r"] <= REMAINING_MAX and 1 <= told["t"] <= SECONDS_MAX
     if decision.allowed and told["t"] < SECONDS_MAX:
         assert Fraction(told["r"], told["t"]) <= Fraction(policy.quota * SECOND_US, policy.window_us)
@@ -128,20 +128,21 @@ def test_retry_after_is_never_before_any_t_nor_before_the_request_can_pass(
     cost = min(cost, first.burst, second.burst)
     second = LimitPolicy("other", second.quota, second.window_us, second.burst)
     decision = decided((first, first.burst), (second, second.burst), cost=cost)
-    seconds = retry_after(decision, jitter)
-    assert all(seconds >= item["t"] for item in parsed(limit_field(decision)).values())
+    headers = limit_headers(decision, jitter)
+    seconds = int(headers["Retry-After"])
+    assert all(seconds >= item["t"] for item in parsed(headers["RateLimit"]).values())
     assert seconds >= decision.retry_after_seconds or seconds >= SECONDS_MAX
-    plain = retry_after(decision)
+    plain = int(limit_headers(decision)["Retry-After"])
     assert plain <= seconds <= plain + 6
 
 
 def test_numbers_that_would_frighten_a_client_are_capped() -> None:
     large = LimitPolicy("large", 100_000_000, 100 * DAY_US)
-    assert parsed(limit_field(decided((large, 0))))["large"]["r"] == REMAINING_MAX
+    assert parsed(limit_headers(decided((large, 0)))["RateLimit"])["large"]["r"] == REMAINING_MAX
     yearly = LimitPolicy("slow", 1, DAY_US, burst=300)
-    refused = decided((yearly, 300), cost=300)
-    assert parsed(limit_field(refused))["slow"] == {"r": 0, "t": SECONDS_MAX}
-    assert retry_after(refused) == SECONDS_MAX
+    headers = limit_headers(decided((yearly, 300), cost=300))
+    assert parsed(headers["RateLimit"])["slow"] == {"r": 0, "t": SECONDS_MAX}
+    assert headers["Retry-After"] == str(SECONDS_MAX)
 
 
 @pytest.fixture

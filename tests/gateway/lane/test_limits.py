@@ -1,17 +1,27 @@
 """Limits and the gate in the lane: who asks too much is told so, by both doors alike, and who is refused is not begun."""
 
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.responses import Response
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from gateway.limiting import Limiting
+from gateway.errors import PROBLEMS
+from gateway.lane.refusals import Refusals
+from gateway.limiting import Limiting, limit_answer
 from gateway.overload.gate import Gate
 from gateway.settings import GatewaySettings
 from kit.errors import StartRefused
 from kit.redis import RedisRoles
+from kit.web.problems import Problems
 from kit.web.protocol import BoundedHttpProtocol
+from queueing.limits.decisions import Decision
+from queueing.limits.errors import refusal
+from queueing.limits.policy import DAY_US, SECOND_US, Check, LimitPolicy
 from queueing.limits.service import Limits
 from queueing.limits.settings import LimitSettings
+from queueing.limits.terms import Mode, terms_of
 from tests.gateway.lane.conftest import eventually, serving
 from tests.gateway.lane.test_contract import Both, reserve, seen
 from tests.gateway.lane.wire import request
@@ -66,6 +76,42 @@ async def test_both_doors_say_the_same_of_limits(limited: Both) -> None:
     fast, slow = seen_by
     # A refusal of the room says nothing of limits that were passed, from either door.
     assert fast == slow
+
+
+def written(answer: Response, date: bytes) -> bytes:
+    """An answer as a server sends it, which is not told its fields by a template."""
+    fields = b"".join(b"%b: %b\r\n" % field for field in answer.raw_headers)
+    return b"%b%b%b\r\n%b" % (STATUS_LINE[answer.status_code], date, fields, bytes(answer.body))
+
+
+def test_a_refusal_is_the_apps_answer_byte_for_byte_whoever_was_refused_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("random.random", lambda: 0.5)
+    problems, date = Problems(PROBLEMS), b"date: Fri, 01 Jan 2027 00:00:00 GMT\r\n"
+    refusals = Refusals(problems)
+    refusals.renew(date)
+    user, daily = LimitPolicy("user", 10, 60 * SECOND_US), LimitPolicy("user-daily", 50, DAY_US)
+    sale = LimitPolicy("sale", 100, SECOND_US, shared=True)
+    tried = LimitPolicy("user-tried", 1, DAY_US, shadow=True)
+    seen_statuses = set()
+    for policies in ((user,), (daily, user), (user, sale), (sale,), (tried, user, sale, daily)):
+        terms = terms_of(Mode.TAKE, 1, *policies)
+        checks = [Check(policy, "ann") for policy in policies]
+        for stands in itertools.product((True, False), repeat=len(policies)):
+            for short_us in (1, 700_000, 3_500_000):
+                ahead: list[int] = []
+                for policy, stood in zip(policies, stands, strict=True):
+                    full = policy.capacity // policy.denominator
+                    ahead += (-1 - (full - policy.interval + short_us), 0) if stood else (full // 2, 0)
+                if not terms.refusing(ahead):
+                    continue
+                error = refusal(Decision(False, "s", checks, terms, 1_800_000_000_000_000, ahead))
+                for language in (None, "en", "zh-CN", "fr;q=1, zh;q=0.5"):
+                    app_answer = limit_answer(problems, error, language)
+                    seen_statuses.add(app_answer.status_code)
+                    assert refusals.limited(error, language) == written(app_answer, date)
+    assert seen_statuses == {429, 503}
 
 
 async def test_tickets_have_limits_of_their_own(limited: Both) -> None:

@@ -60,8 +60,7 @@ async def answered(single: Redis, *command: object) -> bytes:
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_all_buckets_of_a_scope_lie_in_one_slot(scope: str) -> None:
-    prefix = keys.prefix(scope)
-    buckets = [keys.bucket(prefix, p, k) for p in ("user", "sale") for k in ("a", "b", "{c}", "}{", "z" * 99)]
+    buckets = [b for p in ("user", "sale") for b in keys.buckets(scope, p, ["a", "b", "{c}", "}{", "z" * 99])]
     assert len({key_slot(bucket.encode()) for bucket in buckets}) == 1
 
 

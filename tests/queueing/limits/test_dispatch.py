@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 from queueing.limits.dispatch import Dispatch
-from queueing.limits.members import Member, Mode
+from queueing.limits.members import Member
+from queueing.limits.policy import SECOND_US, Check, LimitPolicy
 from queueing.limits.settings import LimitSettings
+from queueing.limits.terms import Mode, terms_of
 from tests.queueing.limits.scene import Ear
+
+USER = LimitPolicy("user", 5, SECOND_US)
 
 
 class Recorder:
@@ -25,7 +29,7 @@ class Recorder:
 
 
 def one(scope: str) -> Member:
-    return Member(scope, [], [], 1, Mode.TAKE, Ear())
+    return Member(scope, [Check(USER, "a")], terms_of(Mode.TAKE, 1, USER), Ear())
 
 
 def ignore(member: Member) -> None:

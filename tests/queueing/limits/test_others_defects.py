@@ -67,7 +67,7 @@ async def test_pyrate_limiter_kept_a_log_of_every_hit(limits: Limits, store: Red
     policy = LimitPolicy("route", 10_000, DAY_US)
     checks = [Check(policy, "a")]
     await limits.check(checks, scope=scope)
-    bucket = keys.bucket(keys.prefix(scope), "route", "a")
+    (bucket,) = keys.buckets(scope, "route", ["a"])
     after_one = await store.memory_usage(bucket)
     await asyncio.gather(*(limits.check(checks, scope=scope) for _ in range(3000)))
     assert await store.memory_usage(bucket) == after_one

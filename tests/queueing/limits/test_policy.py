@@ -12,15 +12,15 @@ TWO_TO_53 = 2**53  # beyond it Lua's numbers have gaps
 
 
 def test_one_a_day_and_a_million_a_second_are_exact() -> None:
-    assert LimitPolicy("daily", 1, DAY_US).one[:2] == (86_400_000_000, 0)
-    assert LimitPolicy("fastest", 1_000_000, SECOND_US).one[:2] == (1, 0)
+    assert LimitPolicy("daily", 1, DAY_US).shape(1)[:2] == (86_400_000_000, 0)
+    assert LimitPolicy("fastest", 1_000_000, SECOND_US).shape(1)[:2] == (1, 0)
 
 
 def test_three_every_seven_seconds_is_a_third_of_a_microsecond_off_no_whole_one() -> None:
     policy = LimitPolicy("odd", 3, 7 * SECOND_US)
-    assert policy.one == (2_333_333, 1, 7_000_000, 0, 3, 0)
+    assert policy.shape(1) == (2_333_333, 1, 7_000_000, 0, 3, 0)
     assert policy.shape(3)[:2] == (7_000_000, 0)
-    assert LimitPolicy.at_rate("odd", Fraction(3, 7), 3).one == policy.one
+    assert LimitPolicy.at_rate("odd", Fraction(3, 7), 3).shape(1) == policy.shape(1)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ async def test_control_reading_and_then_writing_lets_more_than_a_hundred_pass(
     redis_roles: RedisRoles, scope: str
 ) -> None:
     """The same algorithm without the script: every caller reads before the first has written."""
-    bucket = keys.bucket(keys.prefix(scope), POLICY.name, "headphones")
+    (bucket,) = keys.buckets(scope, POLICY.name, ["headphones"])
 
     async def read_then_write(store: Redis) -> bool:
         seconds, rest = await store.time()

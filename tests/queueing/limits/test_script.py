@@ -9,9 +9,10 @@ from redis.asyncio import Redis
 
 from queueing.limits import keys
 from queueing.limits.decisions import Decision
-from queueing.limits.members import Member, Mode, pack, unpack
+from queueing.limits.members import Batch, Member
 from queueing.limits.policy import DAY_US, HOUR_US, SECOND_US, Check, LimitPolicy
 from queueing.limits.service import DECIDE
+from queueing.limits.terms import Mode, terms_of_checks
 from tests.queueing.limits.scene import Ear
 
 POLICIES = (
@@ -26,13 +27,18 @@ POLICIES = (
 
 
 def member(scope: str, checks: list[Check], cost: int = 1, mode: Mode = Mode.TAKE) -> Member:
-    prefix = keys.prefix(scope)
-    return Member(scope, checks, [keys.bucket(prefix, p.name, k) for p, k in checks], cost, mode, Ear())
+    return Member(scope, checks, terms_of_checks(mode, checks, cost), Ear())
 
 
 async def decide(store: Redis, members: list[Member]) -> list[Decision]:
-    buckets, plan = pack(members)
-    return unpack(members, await DECIDE.run(store, buckets, [plan]))
+    batch = Batch(members)
+    answer = await DECIDE.run(store, batch.keys, [batch.argument])
+    return [decision for _, decisions in batch.read(answer) for decision in decisions]
+
+
+def bucket_of(scope: str, policy: LimitPolicy, key: str) -> str:
+    (bucket,) = keys.buckets(scope, policy.name, [key])
+    return bucket
 
 
 @dataclass
@@ -47,17 +53,17 @@ class Model:
     def apply(self, one: Member, now_us: int) -> tuple[bool, list[Fraction]]:
         units = {c.policy: Fraction(c.policy.window_us, c.policy.quota) for c in one.checks}
         fits = [
-            self.ahead(c, now_us) + one.cost * units[c.policy] <= c.policy.burst * units[c.policy]
+            self.ahead(c, now_us) + one.terms.cost * units[c.policy] <= c.policy.burst * units[c.policy]
             for c in one.checks
         ]
         allowed = all(fit or c.policy.shadow for fit, c in zip(fits, one.checks, strict=True))
         for number, check in enumerate(one.checks):
             name = (check.policy.name, check.key)
-            if one.mode is Mode.TAKE and allowed and fits[number]:
-                self.tats[name] = now_us + self.ahead(check, now_us) + one.cost * units[check.policy]
-            elif one.mode is Mode.REFUND:
+            if one.terms.mode is Mode.TAKE and allowed and fits[number]:
+                self.tats[name] = now_us + self.ahead(check, now_us) + one.terms.cost * units[check.policy]
+            elif one.terms.mode is Mode.REFUND:
                 until = one.until[2 * number] + Fraction(one.until[2 * number + 1], check.policy.denominator)
-                back = min(one.cost * units[check.policy], max(Fraction(0), until - now_us))
+                back = min(one.terms.cost * units[check.policy], max(Fraction(0), until - now_us))
                 self.tats[name] = now_us + max(Fraction(0), self.ahead(check, now_us) - back)
         return allowed, [self.ahead(check, now_us) for check in one.checks]
 
@@ -88,7 +94,7 @@ async def test_thousands_of_random_requests_leave_no_fraction_of_a_microsecond_b
             batch.append(one)
         for one, decision in zip(batch, await decide(store, batch), strict=True):
             allowed, ahead = model.apply(one, decision.now_us)
-            assert one.mode is Mode.REFUND or decision.allowed == allowed
+            assert one.terms.mode is Mode.REFUND or decision.allowed == allowed
             assert told(decision) == ahead
             if decision.taken:
                 receipts.append(decision)
@@ -102,7 +108,7 @@ async def test_a_hundred_thousand_units_of_a_third_add_up_exactly(store: Redis, 
     for _ in range(100):
         last = (await decide(store, [member(scope, [Check(policy, "a")]) for _ in range(1000)]))[-1]
         assert last.allowed
-    stored = await store.get(keys.bucket(keys.prefix(scope), "odd", "a"))
+    stored = await store.get(bucket_of(scope, policy, "a"))
     assert stored is not None
     until = int(stored[:16]) + Fraction(int(stored[16:] or 0), 3)
     assert until == start + Fraction(600_000 * 7000, 3)
@@ -113,7 +119,7 @@ async def test_a_bucket_is_one_integer_of_little_memory_that_goes_by_itself(stor
     user = "user-0123456789abcdef"
     await decide(store, [member(scope, [Check(whole, user), Check(third, user)])])
     for policy in (whole, third):
-        bucket = keys.bucket(keys.prefix(scope), policy.name, user)
+        bucket = bucket_of(scope, policy, user)
         stored = await store.get(bucket)
         assert stored is not None and stored.isdigit()
         assert await store.memory_usage(bucket) <= 104
@@ -124,7 +130,7 @@ async def test_a_bucket_is_one_integer_of_little_memory_that_goes_by_itself(stor
 async def test_what_is_full_again_has_left_no_key(store: Redis, scope: str) -> None:
     fast = LimitPolicy("fast", 1000, SECOND_US)
     await decide(store, [member(scope, [Check(fast, "a")])])
-    bucket = keys.bucket(keys.prefix(scope), "fast", "a")
+    bucket = bucket_of(scope, fast, "a")
     while await store.exists(bucket):
         pass
     assert (await decide(store, [member(scope, [Check(fast, "a")])]))[0].allowed
@@ -138,7 +144,7 @@ async def test_a_bucket_that_cannot_be_read_harms_nobody_and_is_mended(
 ) -> None:
     """At worst it counts as empty, and then it fills as any empty one does."""
     policy = LimitPolicy("user", 10, HOUR_US)
-    bucket = keys.bucket(keys.prefix(scope), "user", "a")
+    bucket = bucket_of(scope, policy, "a")
     await store.set(bucket, damage)
     damaged, other = await decide(
         store, [member(scope, [Check(policy, "a")]), member(scope, [Check(policy, "b")])]
@@ -152,7 +158,7 @@ async def test_a_bucket_that_cannot_be_read_harms_nobody_and_is_mended(
 
 async def test_a_bucket_of_another_type_is_written_over(store: Redis, scope: str) -> None:
     policy = LimitPolicy("user", 10, HOUR_US)
-    bucket = keys.bucket(keys.prefix(scope), "user", "a")
+    bucket = bucket_of(scope, policy, "a")
     await store.hset(bucket, mapping={"not": "ours"})
     assert (await decide(store, [member(scope, [Check(policy, "a")])]))[0].allowed
     assert await store.type(bucket) == b"string"
@@ -160,7 +166,7 @@ async def test_a_bucket_of_another_type_is_written_over(store: Redis, scope: str
 
 async def test_a_server_clock_set_back_by_a_year_costs_one_filling_time(store: Redis, scope: str) -> None:
     policy = LimitPolicy("user", 3, 7 * SECOND_US)
-    bucket = keys.bucket(keys.prefix(scope), "user", "a")
+    bucket = bucket_of(scope, policy, "a")
     seconds, _ = await store.time()
     await store.set(bucket, (seconds + 31_536_000) * SECOND_US)
     await decide(store, [member(scope, [Check(policy, "a")], mode=Mode.PEEK)])
@@ -202,4 +208,4 @@ async def test_peeking_writes_nothing(store: Redis, scope: str) -> None:
     decision = (await decide(store, [member(scope, [Check(policy, "a")], 2, Mode.PEEK)]))[0]
     assert decision.allowed and not decision.taken
     assert decision.policies[0].remaining == 3
-    assert not await store.exists(keys.bucket(keys.prefix(scope), "user", "a"))
+    assert not await store.exists(bucket_of(scope, policy, "a"))

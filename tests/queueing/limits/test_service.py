@@ -13,8 +13,9 @@ from kit.redis import connect
 from kit.settings import RedisSettings
 from queueing.limits.decisions import Decision
 from queueing.limits.policy import DAY_US, HOUR_US, SECOND_US, Check, LimitPolicy
-from queueing.limits.service import CHECKS_MAX, Limits
+from queueing.limits.service import Limits
 from queueing.limits.settings import LimitSettings
+from queueing.limits.terms import CHECKS_MAX
 from tests.queueing.limits.scene import Ear, Server, take_all
 
 ADDRESS = LimitPolicy("address", 100, HOUR_US)
@@ -131,6 +132,28 @@ async def test_who_comes_near_a_limit_is_counted_before_anybody_is_refused(
     assert counted("near_total", policy="near") == before + 3
     assert counted("checks_total", policy="near", outcome="refused") == 1
     assert counted("checks_total", policy="near", outcome="passed") == 10
+
+
+async def test_a_batch_of_passed_refused_and_watched_requests_is_counted_one_by_one(
+    limits: Limits, scope: str
+) -> None:
+    """In one batch: others that ask alike stand between, and what a refusal leaves untouched has let nothing pass."""
+    mine, wide = LimitPolicy("mixed", 3, HOUR_US), LimitPolicy("mixed-wide", 100, HOUR_US)
+    tried = LimitPolicy("mixed-tried", 1, HOUR_US, shadow=True)
+    checks = [Check(mine, "a"), Check(wide, "a"), Check(tried, "a")]
+    decisions = await asyncio.gather(
+        *(limits.check(checks if n % 2 else [Check(USER, f"k{n}")], scope=scope) for n in range(10))
+    )
+    assert [d.allowed for d in decisions] == [True] * 7 + [False, True, False]
+    told = {
+        (name, outcome): counted("checks_total", policy=name, outcome=outcome)
+        for name in ("mixed", "mixed-wide", "mixed-tried")
+        for outcome in ("passed", "refused", "watched")
+    }
+    assert {key: count for key, count in told.items() if count} == {
+        ("mixed", "passed"): 3, ("mixed", "refused"): 2, ("mixed-wide", "passed"): 3,
+        ("mixed-tried", "passed"): 1, ("mixed-tried", "watched"): 4,
+    }  # fmt: skip
 
 
 async def test_scopes_count_apart(limits: Limits, scope: str) -> None:
