@@ -128,6 +128,10 @@ class Gate:
             # Whoever left and made room must not suffer for who comes in; the deadline ends that one.
             log.exception("waiter_failed")
 
+    def at_rest(self) -> bool:
+        """Whether a pause of the process would keep nobody waiting who works or waits here."""
+        return not self.in_flight and not self.anteroom.waiting
+
     def retry_after_seconds(self) -> int:
         """When one of those refused should come again: spread so widely that they come back at a bearable rate."""
         return 1 + int(random.random() * self._retry_spread)  # noqa: S311 - spreads a crowd, hides nothing

@@ -49,7 +49,7 @@ def test_after_five_times_the_knee_newcomers_find_all_as_before_and_the_last_of_
 ):
     world = World()
     world.run(20, reserve=5 * KNEE)
-    after = reserved(world.run(8, reserve=0.9 * KNEE))
+    after = reserved(world.run(12, reserve=0.9 * KNEE))
     assert min(second.good for second in after) >= 0.85 * KNEE
     assert after[-1].slowest_seconds < 0.05
     assert world.gate.anteroom.waiting == 0
