@@ -15,6 +15,7 @@ from flashsale.reservations import Reservations
 from flashsale.sales import SaleBook
 from gateway.limiting import Limiting
 from gateway.live import LiveRoom
+from gateway.overload.garbage import collect_at_rest
 from gateway.overload.gate import Gate
 from gateway.queue_documents import QueueDocuments
 from gateway.settings import GatewaySettings
@@ -80,6 +81,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
             "sold_out_marks": parts.reservations.marks.run,
             "doorbells": parts.doorbells.run,
             "overload_gate": parts.gate.run,
+            "garbage": lambda: collect_at_rest(parts.gate.at_rest),
         }.items()
     ]
     try:

@@ -1,8 +1,10 @@
-"""Turns that wait: first for the limits, then for the batch that does what was asked; under a permit of the gate.
+"""Turns that wait: for a permit of the gate, for the limits, then for the batch that does what was asked.
 
-One object a request, which is told twice: by the limits whether it may pass, and by the room what came of it.
+One object a request, which is told by the gate that it may begin (if it had to wait), by the limits whether it may pass,
+and by the room what came of it.
 """
 
+from collections.abc import Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -11,19 +13,21 @@ from gateway.overload.priority import Outcome, Priority
 from kit.errors import DomainError, Unavailable
 from queueing.limits.decisions import Decision
 from queueing.limits.errors import refusal
+from queueing.limits.policy import Check
 
 if TYPE_CHECKING:
     from gateway.lane.protocol import LaneProtocol
     from gateway.lane.routes import Route
-    from gateway.overload.gate import Permit
+    from gateway.overload.permit import Permit
 
 Said = TypeVar("Said")
 
 
 class Answering(Turn, Generic[Said]):
-    """A sink of the limits and of a room. Subclasses say what is asked of the room, and write its answer."""
+    """A waiter of the gate, a sink of the limits and of a room. Subclasses say what is asked of the room, and write its
+    answer."""
 
-    __slots__ = ("asked_language", "began", "limits_told", "permit", "route")
+    __slots__ = ("asked_language", "began", "checks", "limits_told", "permit", "route")
 
     def __init__(self, route: "Route", connection: "LaneProtocol") -> None:
         super().__init__()
@@ -32,6 +36,7 @@ class Answering(Turn, Generic[Said]):
         self.limits_told = b""  # header fields
         self.began = perf_counter()
         self.permit: Permit | None = None
+        self.checks: Sequence[Check] = ()
 
     def enter_room(self) -> None:
         """Asks the room, once the limits let it."""
@@ -45,21 +50,39 @@ class Answering(Turn, Generic[Said]):
         self, connection: "LaneProtocol", priority: Priority, user_id: str, sku: str = ""
     ) -> bytes | Turn:
         """Sets out: the answer, if it is here at once."""
-        route, lane = self.route, self.route.lane
-        self.permit = lane.gate.enter(priority, self.be_late)
+        route, gate = self.route, self.route.lane.gate
+        self.permit = gate.enter(priority, self.be_late)
         if self.permit is None:
-            route.answers["temporary_reduced_capacity"] += 1
-            return lane.refusals.answer(
-                "temporary_reduced_capacity",
-                lane.language_of(self.asked_language),
-                retry_after_seconds=lane.gate.retry_after_seconds(),
-            )
-        checks = route.checks(connection, user_id, sku)
+            self.permit = gate.wait(priority, self, self.be_late)
+            if self.permit is None:
+                return self._turned_away()
+            # Now, because the fields of the connection will be another request's.
+            self.checks = route.checks(connection, user_id, sku)
+            return self
+        self._set_out(route.checks(connection, user_id, sku))
+        return self.answer or self
+
+    def let_in(self) -> None:
+        self._set_out(self.checks)
+
+    def turn_away(self) -> None:
+        self.give(self._turned_away())
+
+    def _set_out(self, checks: Sequence[Check]) -> None:
+        lane = self.route.lane
         if checks and lane.limits is not None:
-            lane.limits.submit(checks, 1, self, scope=route.sale_id)
+            lane.limits.submit(checks, 1, self, scope=self.route.sale_id)
         else:
             self.enter_room()
-        return self.answer or self
+
+    def _turned_away(self) -> bytes:
+        route, lane = self.route, self.route.lane
+        route.answers["temporary_reduced_capacity"] += 1
+        return lane.refusals.answer(
+            "temporary_reduced_capacity",
+            lane.language_of(self.asked_language),
+            retry_after_seconds=lane.gate.retry_after_seconds(),
+        )
 
     def tell(self, said: "Said | Decision") -> None:
         """The limits have decided, or the room has answered."""

@@ -1,23 +1,29 @@
-"""The gate in front of everything that takes work: a permit, or at once a refusal.
+"""The gate in front of everything that takes work: a permit, or a place in the anteroom, or a refusal.
 
-Two calls a request, `enter` and `leave`, each well under a microsecond: counters are plain integers that a tick
-carries into the metrics, the clock is read once in each, and one sweep serves all deadlines. What is answered in the
-same breath from memory needs no permit: refusing it would cost as much as answering it.
+Two calls a request while nobody waits, `enter` and `leave`, each well under a microsecond: counters are plain integers
+that a tick carries into the metrics, the clock is read once in each, and one sweep serves all deadlines. For whom `enter`
+has no room, `wait` has a place; each `leave` lets the next one in. What is answered in the same breath from memory needs
+no permit: refusing it would cost as much as answering it.
 """
 
 import asyncio
 import math
 import random
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from gateway.overload import metrics
+from gateway.overload.anteroom import PATIENCE_SHARES, Anteroom, Waiter
 from gateway.overload.brownout import Brownout
 from gateway.overload.limiter import CLASSES, Limiter, Window
+from gateway.overload.permit import Permit
 from gateway.overload.priority import Outcome, Priority
 from gateway.overload.settings import OverloadSettings
+
+log = structlog.get_logger()
 
 TICK_SECONDS: Final = 0.05
 WINDOW_SECONDS_MIN: Final = 0.1  # hundreds of answers at the rates that matter
@@ -32,43 +38,10 @@ SHARES: Final = {Priority.RESERVE: 1.0, Priority.JOIN: 0.8, Priority.BROWSE: 0.5
 PAY_SHARE_OF_MAX: Final = 1.25
 RETRY_SECONDS_MIN: Final = 2
 RETRY_SECONDS_MAX: Final = 30
-COMPACT_MIN: Final = 1024  # below it, keeping the finished among the watched costs nothing
-
-
-class Permit:
-    """The right to be under way. `leave` once; whatever comes later is ignored."""
-
-    __slots__ = ("_gate", "entered", "on_deadline", "priority")
-
-    def __init__(
-        self, gate: "Gate", priority: Priority, entered: float, on_deadline: Callable[[], None] | None
-    ) -> None:
-        self._gate: Gate | None = gate
-        self.priority = priority
-        self.entered = entered
-        self.on_deadline = on_deadline
-
-    @property
-    def held(self) -> bool:
-        """Whether `leave` is still to come."""
-        return self._gate is not None
-
-    def leave(self, outcome: Outcome) -> None:
-        """Gives the permit back, with how the request ended."""
-        gate = self._gate
-        if gate is None:
-            return
-        self._gate = self.on_deadline = None
-        gate.in_flight -= 1
-        priority = self.priority
-        gate.ended[priority][outcome] += 1
-        if outcome == 0:
-            seconds = gate.now() - self.entered
-            if seconds <= gate.good_seconds:
-                gate.good[priority] += 1
-            if self.entered >= gate.window_began:
-                gate.answers[priority] += 1
-                gate.seconds[priority] += seconds
+# Of the good time, waiting may take what twice the measured mean under way leaves of it; never more than the first share,
+# because the loop needs its time too, and never less than the second, so that there are always some to let in.
+FRESH_SHARE_MAX: Final = 0.5
+FRESH_SHARE_MIN: Final = 0.1
 
 
 class Gate:
@@ -87,9 +60,14 @@ class Gate:
             highest=settings.limit_max,
         )
         self.brownout = Brownout(settings.lag_seconds_max)
+        self.anteroom = Anteroom(
+            settings.waiting_max, FRESH_SHARE_MAX * settings.good_seconds, settings.patience_seconds
+        )
+        self._letting_in = False
         self._pay_room = math.ceil(settings.limit_max * PAY_SHARE_OF_MAX)
         self.in_flight = 0
         self.refused = [0] * CLASSES
+        self.waited = [0] * CLASSES  # let in after a wait
         self.ended = [[0] * len(Outcome) for _ in range(CLASSES)]
         self.good = [0] * CLASSES
         self.window_began = now()
@@ -97,21 +75,62 @@ class Gate:
         self.seconds = [0.0] * CLASSES
         self._refused_before = 0
         self._mean_before = 0.0
-        self._watched: deque[Permit] = deque()
+        self._watched: list[Permit] = []
+        self._ticked = self.window_began
         self._retry_spread = float(RETRY_SECONDS_MIN)
         self._counts = metrics.Counts()
         self.room = self._rooms()
 
     def enter(self, priority: Priority, on_deadline: Callable[[], None] | None = None) -> Permit | None:
-        """A permit, or None when this priority is refused now. `on_deadline` is called if it is still held then."""
+        """A permit, or None while there is no room. `on_deadline` is called if it is still held then."""
         if self.in_flight >= self.room[priority]:
-            self.refused[priority] += 1
             return None
         self.in_flight += 1
         permit = Permit(self, priority, self.now(), on_deadline)
         if on_deadline is not None:
             self._watched.append(permit)
         return permit
+
+    def wait(
+        self, priority: Priority, waiter: Waiter, on_deadline: Callable[[], None] | None = None
+    ) -> Permit | None:
+        """For whom `enter` had no room: a permit that is not held yet, or None when this priority is refused now."""
+        permit = Permit(self, priority, self.now(), on_deadline, waiter)
+        refused = self.anteroom.take_place(permit)
+        if refused is permit:
+            self.refused[priority] += 1
+            return None
+        if refused is not None:
+            self._turn_away(refused)
+        return permit
+
+    def let_in(self) -> None:
+        """Lets in who waits, as far as there is room: after each `leave`, and when there may be more room."""
+        if self._letting_in:
+            return  # one that was let in has left in the same breath; the loop below goes on
+        self._letting_in = True
+        try:
+            now = self.now()
+            for priority in PATIENCE_SHARES:
+                while self.in_flight < self.room[priority] and (permit := self.anteroom.next(priority, now)):
+                    self._begin(permit, now)
+        finally:
+            self._letting_in = False
+
+    def _begin(self, permit: Permit, now: float) -> None:
+        self.in_flight += 1
+        self.waited[permit.priority] += 1
+        if permit.on_deadline is not None:
+            self._watched.append(permit)
+        try:
+            permit.begin(now)
+        except Exception:
+            # Whoever left and made room must not suffer for who comes in; the deadline ends that one.
+            log.exception("waiter_failed")
+
+    def at_rest(self) -> bool:
+        """Whether a pause of the process would keep nobody waiting who works or waits here."""
+        return not self.in_flight and not self.anteroom.waiting
 
     def retry_after_seconds(self) -> int:
         """When one of those refused should come again: spread so widely that they come back at a bearable rate."""
@@ -133,6 +152,11 @@ class Gate:
         if self.brownout.observe(lag_seconds) != level or self._end_window(now):
             self.room = self._rooms()
         self._end_late(now)
+        if self.anteroom.waiting:
+            self.let_in()
+            for permit in self.anteroom.out_of_patience(now, now - self._ticked):
+                self._turn_away(permit)
+        self._ticked = now
         self._counts.carry(self)
 
     def _end_window(self, now: float) -> bool:
@@ -142,25 +166,35 @@ class Gate:
         if not enough and elapsed < max(WINDOW_SECONDS_MAX, STILL_ROUND_TRIPS * max(mean, self._mean_before)):
             return False
         self._mean_before = mean or self._mean_before
+        share_left = 1 - 2 * self._mean_before / self.good_seconds
+        self.anteroom.fresh_seconds = self.good_seconds * min(
+            FRESH_SHARE_MAX, max(FRESH_SHARE_MIN, share_left)
+        )
         refused = sum(self.refused)
         newly_refused, self._refused_before = refused - self._refused_before, refused
-        self.limiter.observe(Window(elapsed, self.answers, self.seconds, newly_refused, self.in_flight))
+        kept_out = newly_refused + self.anteroom.waiting
+        self.limiter.observe(Window(elapsed, self.answers, self.seconds, kept_out, self.in_flight))
         spread = RETRY_SECONDS_MIN * (1 + newly_refused / max(1, answers))
         self._retry_spread = min(float(RETRY_SECONDS_MAX), spread)
         self.window_began, self.answers, self.seconds = now, [0] * CLASSES, [0.0] * CLASSES
         return True
 
     def _end_late(self, now: float) -> None:
-        watched, late = self._watched, now - self.deadline_seconds
-        while watched and (not watched[0].held or watched[0].entered <= late):
-            permit = watched.popleft()
+        # All of them each time: who has waited before is not in the order of coming, and to look costs 0.03 µs.
+        self._watched = [permit for permit in self._watched if permit.held]
+        came_too_early = now - self.deadline_seconds
+        for permit in [permit for permit in self._watched if permit.came <= came_too_early]:
             on_deadline = permit.on_deadline
             if on_deadline is not None:
                 permit.leave(Outcome.LATE)
                 on_deadline()
-        if len(watched) > COMPACT_MIN + 2 * self.in_flight:
-            # One that takes long holds up the finished behind it, and with each its request.
-            self._watched = deque(permit for permit in watched if permit.held)
+
+    def _turn_away(self, permit: Permit) -> None:
+        self.refused[permit.priority] += 1
+        try:
+            permit.void()
+        except Exception:  # as in `_begin`
+            log.exception("waiter_failed")
 
     def _rooms(self) -> tuple[int, ...]:
         rooms = [self._pay_room] * CLASSES

@@ -13,6 +13,12 @@ _DELAYS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0
 
 LIMIT: Final = Gauge("floodgate_overload_limit_requests", "Requests that may be under way at once")
 IN_FLIGHT: Final = Gauge("floodgate_overload_in_flight_requests", "Requests under way that hold a permit")
+WAITING: Final = Gauge(
+    "floodgate_overload_waiting_requests", "Requests in the anteroom, which wait for a permit"
+)
+WAITED: Final = Counter(
+    "floodgate_overload_waited_total", "Requests let in after they had waited, by priority", ["priority"]
+)
 STRETCH: Final = Gauge(
     "floodgate_overload_stretch_ratio", "Measured answer time over the bearable one; above 1 the limit falls"
 )
@@ -21,7 +27,9 @@ BROWNOUT: Final = Gauge(
     "0 everything, 1 no browsing, 2 no joining either: the event loop is late",
 )
 REFUSED: Final = Counter(
-    "floodgate_overload_refused_total", "Requests refused for want of capacity, by priority", ["priority"]
+    "floodgate_overload_refused_total",
+    "Requests refused for want of capacity, at once or after waiting, by priority",
+    ["priority"],
 )
 ENDED: Final = Counter(
     "floodgate_overload_ended_total",
@@ -50,6 +58,7 @@ class Counts:
 
     def __init__(self) -> None:
         self._refused = [(REFUSED.labels(one.name.lower()), one) for one in Priority]
+        self._waited = [(WAITED.labels(one.name.lower()), one) for one in Priority]
         self._good = [(GOOD.labels(one.name.lower()), one) for one in Priority]
         self._ended = [
             (ENDED.labels(one.name.lower(), end.name.lower()), one, end)
@@ -61,10 +70,13 @@ class Counts:
     def carry(self, gate: "Gate") -> None:
         LIMIT.set(gate.limiter.limit)
         IN_FLIGHT.set(gate.in_flight)
+        WAITING.set(gate.anteroom.waiting)
         STRETCH.set(gate.limiter.stretch)
         BROWNOUT.set(gate.brownout.level)
         for counter, one in self._refused:
             self._add(counter, gate.refused[one])
+        for counter, one in self._waited:
+            self._add(counter, gate.waited[one])
         for counter, one in self._good:
             self._add(counter, gate.good[one])
         for counter, one, end in self._ended:

@@ -1,5 +1,5 @@
-"""The gate in front of the framework's routes, as pure ASGI: a permit or a 503 that was written beforehand, and a
-deadline for every answer.
+"""The gate in front of the framework's routes, as pure ASGI: a permit, perhaps after waiting for it, or a 503 that was
+written beforehand; and a deadline for every answer.
 
 It stands inside the bounds on receipt, so a permit is taken when the whole request is here: who sends slowly holds none.
 """
@@ -10,7 +10,8 @@ from typing import Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.overload import metrics
-from gateway.overload.gate import Gate, Permit
+from gateway.overload.gate import Gate
+from gateway.overload.permit import Permit
 from gateway.overload.priority import Outcome, Priority
 from gateway.overload.seats import Seat, seat_of
 from kit.web.protocol import RECEIVED_AT
@@ -19,6 +20,20 @@ from kit.web.rawproblems import language_of, written_problem
 # Each waits up to three seconds for the provider and costs some 20 kB meanwhile; 700 payments a second fit.
 ABROAD_MAX: Final = 2048
 LATE_RETRY_SECONDS: Final = 1  # what was asked is probably done: the repeat reads the answer
+
+
+class _Knock:
+    """One task that waits in the anteroom."""
+
+    def __init__(self) -> None:
+        self.answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def let_in(self) -> None:
+        # A task that was cancelled in this very turn of the loop gives its permit back itself.
+        if not self.answered.done():
+            self.answered.set_result(None)
+
+    turn_away = let_in  # which of the two, its permit says
 
 
 class Shedding:
@@ -39,11 +54,23 @@ class Shedding:
         if seat is Seat.ABROAD:
             await self._answer_abroad(scope, receive, send)
             return
-        permit = self._gate.enter(seat.value)
+        permit = self._gate.enter(seat.value) or await self._wait(seat.value)
         if permit is None:
             await _say(scope, send, "temporary_reduced_capacity", self._gate.retry_after_seconds())
             return
         await self._answer(permit, scope, receive, send)
+
+    async def _wait(self, priority: Priority) -> Permit | None:
+        knock = _Knock()
+        permit = self._gate.wait(priority, knock)
+        if permit is None:
+            return None
+        try:
+            await knock.answered
+        except asyncio.CancelledError:
+            permit.leave(Outcome.LEFT)
+            raise
+        return permit if permit.held else None
 
     async def _answer(self, permit: Permit, scope: Scope, receive: Receive, send: Send) -> None:
         outcome = Outcome.FAILED

@@ -105,6 +105,7 @@ def offer(
     *,
     connections: int = CONNECTIONS,
     again: bool = False,
+    in_time_seconds: float = math.inf,
     requests: int | None = None,
 ) -> tuple[Opened, Usage]:
     """Open arrivals at a subject. `requests`: how many to make beforehand, where refused ones come back."""
@@ -112,7 +113,15 @@ def offer(
     meter = Meter(runner.layout, subject.pids)
     arrivals = Arrivals(subject.ports, connections, rate, seconds)
     opened = uvloop.run(
-        arrive(arrivals, made, good=subject.good, keep_granted=True, again=again, at_edge=meter.mark)
+        arrive(
+            arrivals,
+            made,
+            good=subject.good,
+            keep_granted=True,
+            again=again,
+            in_time_seconds=in_time_seconds,
+            at_edge=meter.mark,
+        )
     )
     gc.collect()
     return opened, meter.usage()

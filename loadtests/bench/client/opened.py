@@ -2,9 +2,15 @@
 
 Latency counts from the planned instant, so that a client that had to wait for a free connection says so. What could not
 be sent before the end is counted and never forgotten. A connection that the server closes is opened again.
+
+Who is refused may come again, with the same request, when the refusal has said: as an arrival in place of a new one, so
+that manners never make the load less. Where there is nobody new any more, they come before their time.
 """
 
 import asyncio
+import heapq
+import itertools
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -51,7 +57,15 @@ class Opened:
     good: int
     reopened: int
     undecided: list[bytes]  # who was refused last and may ask again: what became of them is not known yet
-    by_second: list[int] = field(default_factory=list)
+    by_second: list[int] = field(default_factory=list)  # good answers in time
+    since_sent: list[float] = field(
+        default_factory=list
+    )  # of good answers, as `latencies` are from their plan
+
+    @property
+    def late(self) -> int:
+        """Good answers that came too late to be goodput."""
+        return self.good - sum(self.by_second)
 
     @property
     def goodput(self) -> float:
@@ -68,12 +82,13 @@ class _Caller(Line):
     def __init__(self, tally: Tally, traffic: "_Traffic") -> None:
         super().__init__(tally)
         self._traffic = traffic
-        self.due = 0.0
+        self.due = self.sent = 0.0
         self.request = b""
         self.refused = False
+        self.retry_seconds = 0
 
-    def call(self, request: bytes, due: float) -> None:
-        self.due, self.request = due, request
+    def call(self, request: bytes, due: float, now: float) -> None:
+        self.due, self.sent, self.request = due, now, request
         self.outstanding = 1
         self.write(request)
 
@@ -81,6 +96,7 @@ class _Caller(Line):
         # Each call has one answer, so its status is that of the first bytes.
         if not self.rest:
             self.refused = chunk[9:12] not in self._traffic.good_statuses
+            self.retry_seconds = _retry_seconds(chunk) if self.refused else 0
         super().data_received(chunk)
 
     def answered(self, answers: int) -> None:
@@ -91,15 +107,28 @@ class _Caller(Line):
         super().connection_lost(exc)
 
 
+def _retry_seconds(answer: bytes) -> int:
+    """What it says in `Retry-After`; 0 where it says nothing."""
+    field = answer.lower().find(b"retry-after: ")
+    return int(answer[field + 13 : answer.find(b"\r", field)]) if field >= 0 else 0
+
+
 class _Traffic:
     """The arrivals of one run: who is due, who is free, what was heard."""
 
     def __init__(
-        self, planned: list[float], requests: Iterator[bytes], good_statuses: frozenset[bytes], *, again: bool
+        self,
+        planned: list[float],
+        requests: Iterator[bytes],
+        good_statuses: frozenset[bytes],
+        *,
+        again: bool,
+        in_time_seconds: float,
     ) -> None:
         self._planned, self._requests, self.good_statuses = planned, requests, good_statuses
-        self._again = again
-        self.refused: deque[bytes] = deque()
+        self._again, self._in_time_seconds = again, in_time_seconds
+        self._numbers = itertools.count()
+        self.refused: list[tuple[float, int, bytes]] = []  # a heap: when to come again, and with what
         self.free: deque[_Caller] = deque()
         self.under_way = 0
         self.next = 0
@@ -107,6 +136,7 @@ class _Traffic:
         self.ends = 0.0
         self.is_open = True
         self.latencies: list[float] = []
+        self.since_sent: list[float] = []
         self.by_second: list[int] = []
         self.lost_lines = 0
 
@@ -123,27 +153,22 @@ class _Traffic:
             caller = self.free.popleft()
             if caller.transport is None:
                 continue
-            request = self.refused.popleft() if self.refused else next(self._requests, None)
+            request = self._next(now)
             if request is None:
                 self.free.append(caller)
                 # Who is under way may yet be refused and come back.
                 self.is_open = self._again and self.under_way > 0
                 return
-            caller.call(request, self.began + planned[self.next])
+            caller.call(request, self.began + planned[self.next], now)
             self.under_way += 1
             self.next += 1
 
     def hear(self, caller: _Caller) -> None:
         self.under_way -= 1
         if not caller.refused:
-            now = time.perf_counter()
-            self.latencies.append(now - caller.due)
-            second = int(now - self.began)
-            while len(self.by_second) <= second:
-                self.by_second.append(0)
-            self.by_second[second] += 1
+            self._note(time.perf_counter(), caller)
         elif self._again:
-            self.refused.append(caller.request)
+            self._come_again(caller)
         self.free.append(caller)
         if self.is_open:
             self.tick()
@@ -153,7 +178,26 @@ class _Traffic:
         if caller.outstanding:
             self.under_way -= 1
             if self._again:
-                self.refused.append(caller.request)  # what became of it is not known; its key will tell
+                self._come_again(caller)  # what became of it is not known; its key will tell
+
+    def _next(self, now: float) -> bytes | None:
+        refused = self.refused
+        if refused and refused[0][0] <= now:
+            return heapq.heappop(refused)[2]
+        request = next(self._requests, None)
+        return heapq.heappop(refused)[2] if request is None and refused else request
+
+    def _come_again(self, caller: _Caller) -> None:
+        due = time.perf_counter() + caller.retry_seconds
+        heapq.heappush(self.refused, (due, next(self._numbers), caller.request))
+
+    def _note(self, now: float, caller: _Caller) -> None:
+        self.latencies.append(now - caller.due)
+        self.since_sent.append(now - caller.sent)
+        second = int(now - self.began)
+        while len(self.by_second) <= second:
+            self.by_second.append(0)
+        self.by_second[second] += now - caller.sent <= self._in_time_seconds
 
 
 async def arrive(
@@ -163,12 +207,14 @@ async def arrive(
     good: frozenset[bytes],
     keep_granted: bool = False,
     again: bool = False,
+    in_time_seconds: float = math.inf,
     at_edge: Callable[[], None] = lambda: None,
 ) -> Opened:
-    """Runs the arrivals. With `again`, who was refused comes back later with the same request (a retry of its key)."""
+    """Runs the arrivals. With `again`, who was refused comes back when it was told to, with the same request (a retry of
+    its key). Seconds count what was answered within `in_time_seconds` of its sending."""
     tally = Tally(keep_granted=keep_granted)
     planned = arrivals.planned()
-    traffic = _Traffic(planned, requests, good, again=again)
+    traffic = _Traffic(planned, requests, good, again=again, in_time_seconds=in_time_seconds)
     callers = await connect(arrivals.ports, arrivals.connections, lambda: _Caller(tally, traffic))
     traffic.free.extend(callers)
     reopener = asyncio.create_task(_reopen(arrivals, tally, traffic, callers))
@@ -196,8 +242,9 @@ async def arrive(
         latencies=traffic.latencies,
         good=len(traffic.latencies),
         reopened=traffic.lost_lines,
-        undecided=list(traffic.refused),
+        undecided=[request for _, _, request in traffic.refused],
         by_second=traffic.by_second,
+        since_sent=traffic.since_sent,
     )
 
 

@@ -11,6 +11,7 @@ from gateway.errors import PROBLEMS
 from gateway.lane.refusals import Refusals
 from gateway.limiting import Limiting, limit_answer
 from gateway.overload.gate import Gate
+from gateway.overload.settings import OverloadSettings
 from gateway.settings import GatewaySettings
 from kit.errors import StartRefused
 from kit.redis import RedisRoles
@@ -124,7 +125,7 @@ async def test_tickets_have_limits_of_their_own(limited: Both) -> None:
 
 async def test_what_the_gate_refuses_is_not_begun(limited: Both) -> None:
     parts = limited.lane.scene.parts
-    shut = Gate()
+    shut = Gate(OverloadSettings(waiting_max=0))
     shut.room = (0, 0, 0, 0)
     limited.lane.lane.gate = shut
     (answer,) = await limited.lane.ask(reserve(limited))

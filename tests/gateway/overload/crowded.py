@@ -10,7 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.overload.gate import TICK_SECONDS, Gate, Permit
+from gateway.overload.gate import TICK_SECONDS, Gate
+from gateway.overload.permit import Permit
 from gateway.overload.priority import Outcome, Priority
 from gateway.overload.settings import OverloadSettings
 
@@ -23,6 +24,21 @@ class Seen:
     good: int = 0
     slowest_seconds: float = 0.0
     limits: list[float] = field(default_factory=list)
+
+
+class _Waiter:
+    """A caller that waits for a permit, and does not come back when it gets none."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.permit: Permit | None = None
+
+    def let_in(self) -> None:
+        assert self.permit is not None
+        self._world.enter_after_waiting(self.permit)
+
+    def turn_away(self) -> None:
+        pass
 
 
 class World:
@@ -46,7 +62,7 @@ class World:
         self._group_seconds, self._batch_max, self._gated = group_seconds, batch_max, gated
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
-        self._waiting: deque[tuple[Permit | None, float]] = deque()
+        self._waiting: deque[Permit] = deque()
         self._busy = False
         self.seconds: list[dict[Priority, Seen]] = []
         self._at(TICK_SECONDS, self._tick)
@@ -86,10 +102,21 @@ class World:
             return
         self._at(self.time + 1 / rate, lambda: self._arrive(priority))
         self._now(priority).offered += 1
-        permit = self.gate.enter(priority) if self._gated else Permit(self.gate, priority, self.time, None)
-        if permit is not None:
-            self._waiting.append((permit, self.time))
-            self._serve()
+        if not self._gated:
+            self._enter(Permit(self.gate, priority, self.time, None))
+        elif permit := self.gate.enter(priority):
+            self._enter(permit)
+        else:
+            waiter = _Waiter(self)
+            waiter.permit = self.gate.wait(priority, waiter)
+
+    def _enter(self, permit: Permit) -> None:
+        self._waiting.append(permit)
+        self._serve()
+
+    def enter_after_waiting(self, permit: Permit) -> None:
+        # In an event of its own: whoever made room is still being answered.
+        self._at(self.time, lambda: self._enter(permit))
 
     def _serve(self) -> None:
         if self._busy or not self._waiting:
@@ -99,10 +126,9 @@ class World:
         takes = self._group_seconds + self.slowed_seconds + len(group) * self.each_seconds
         self._at(self.time + takes, lambda: self._answer(group))
 
-    def _answer(self, group: list[tuple[Permit | None, float]]) -> None:
-        for permit, arrived in group:
-            assert permit is not None
-            seen, seconds = self._now(permit.priority), self.time - arrived
+    def _answer(self, group: list[Permit]) -> None:
+        for permit in group:
+            seen, seconds = self._now(permit.priority), self.time - permit.came
             seen.slowest_seconds = max(seen.slowest_seconds, seconds)
             seen.good += seconds <= self.settings.good_seconds
             if self._gated:

@@ -40,8 +40,8 @@ async def door(gate: Gate) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def full(priority: Priority) -> Gate:
-    """A gate that refuses this priority and what comes after it."""
-    gate = Gate()
+    """A gate that refuses this priority and what comes after it, and lets nobody wait."""
+    gate = Gate(OverloadSettings(waiting_max=0))
     gate.room = tuple(10_000 if one < priority else 0 for one in Priority)
     return gate
 

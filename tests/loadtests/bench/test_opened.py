@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from loadtests.bench.client.opened import Arrivals, arrive
-from tests.loadtests.bench.wire_server import BUSY, OK, ask, serving
+from tests.loadtests.bench.wire_server import BUSY, OK, WAIT, ask, serving
 
 GOOD = frozenset({b"200"})
 
@@ -64,6 +64,39 @@ async def test_who_is_refused_comes_back_with_the_same_request() -> None:
     assert run.tally.by_status().keys() == {"200", "503"}
     assert run.good == run.tally.counts[b"200"]
     assert len(set(seen)) < len(seen)
+
+
+async def test_who_is_refused_comes_back_when_it_was_told_to() -> None:
+    seen: list[bytes] = []
+    async with serving(lambda number: (0.0, WAIT if number == 0 else OK), seen) as port:
+        run = await arrive(
+            Arrivals([port], 1, rate=200, seconds=1.5), map(ask, itertools.count()), good=GOOD, again=True
+        )
+    came_again = seen.index(seen[0], 1)
+    assert came_again > 20, "arrivals of a second came first"
+    assert run.undecided == []
+
+
+async def test_who_is_refused_comes_before_its_time_where_there_is_nobody_new() -> None:
+    async with serving(lambda number: (0.0, WAIT if number < 10 else OK)) as port:
+        run = await arrive(
+            Arrivals([port], 1, rate=200, seconds=0.5), map(ask, range(10)), good=GOOD, again=True
+        )
+    assert run.good == 10
+
+
+async def test_a_good_answer_that_comes_late_is_none_of_its_seconds() -> None:
+    async with serving(lambda number: (0.2 if number == 0 else 0.0, OK)) as port:
+        run = await arrive(
+            Arrivals([port], 4, rate=200, seconds=0.5),
+            map(ask, itertools.count()),
+            good=GOOD,
+            in_time_seconds=0.15,
+        )
+    assert run.good == run.sent
+    assert run.late >= 1
+    assert sum(run.by_second) == run.good - run.late
+    assert max(run.since_sent) >= 0.2
 
 
 async def test_who_is_refused_has_no_good_answer() -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 Answer = Callable[[int], "tuple[float, bytes | None]"]
 GRANTED = b'HTTP/1.1 201 Created\r\nContent-Length: 57\r\n\r\n{"reservation_id":"00000000-0000-4000-8000-000000000001"}'
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n"
+WAIT = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
