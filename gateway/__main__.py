@@ -25,7 +25,7 @@ from kit.doorbell import Doorbells
 from kit.errors import StartRefused, Unavailable
 from kit.identity import Identities, IdentitySettings
 from kit.postgres import Postgres
-from kit.process import calm_collector, run_process
+from kit.process import run_process
 from kit.provider import ProviderClient, ProviderSettings, parse_webhook_secret
 from kit.reach import reach_postgres, reach_redis_role
 from kit.redis import RedisRoles
@@ -68,7 +68,6 @@ async def main() -> None:
             log.info("gateway_starting", port=settings.port)
             app = create_app(parts)
             lane = Lane(parts, app.state.problems)
-            calm_collector()
 
             def on_drain() -> None:
                 parts.live.close()
