@@ -26,9 +26,9 @@ def prefix(scope: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def stem(scope: str, policy: str) -> str:
-    """What all buckets of one policy in a scope begin with."""
-    return f"{prefix(scope)}{policy}"
+def _stems(scope: str, policy: str) -> tuple[str, str]:
+    """What the buckets of one policy in a scope begin with, before a key and before a digest of one."""
+    return f"{prefix(scope)}{policy}=", f"{prefix(scope)}{policy}#"
 
 
 def buckets(scope: str, policy: str, keys: Iterable[str]) -> list[str]:
@@ -36,8 +36,7 @@ def buckets(scope: str, policy: str, keys: Iterable[str]) -> list[str]:
 
     Keys from outside are of bounded length here and always encodable; `=` and `#` tell a key from a digest of one.
     """
-    begun = stem(scope, policy)
-    plain, digested = f"{begun}=", f"{begun}#"
+    plain, digested = _stems(scope, policy)
     return [
         plain + key if len(key) <= PLAIN_CHARACTERS_MAX and key.isascii() else digested + _digest(key)
         for key in keys

@@ -45,6 +45,24 @@ class Run(msgspec.Struct, eq=False, gc=False):
         ]
         return columns[0] if len(columns) == 1 else [*chain.from_iterable(zip(*columns, strict=True))]
 
+    def decisions(self, now_us: int, numbers: Iterator[int], *, all_fit: bool) -> list[Decision]:
+        """A decision a member; takes from `numbers`, what the script said of the buckets, those that are theirs."""
+        terms, scope = self.terms, self.members[0].scope
+        width, takes = 2 * len(terms.policies), terms.mode is Mode.TAKE
+        aheads = islice(zip(*[numbers] * width, strict=True), len(self.members))
+        return [
+            Decision(
+                allowed := all_fit or not terms.refusing(ahead),
+                scope,
+                member.checks,
+                terms,
+                now_us,
+                ahead,
+                allowed and takes,
+            )
+            for member, ahead in zip(self.members, aheads, strict=True)
+        ]
+
 
 class Batch:
     """Requests of one scope as one call of the script: its `keys` and its `argument`.
@@ -53,42 +71,27 @@ class Batch:
     """
 
     def __init__(self, members: Sequence[Member]) -> None:
-        self.runs = [Run(terms, [*alike]) for terms, alike in groupby(members, _terms)]
-        asked = [*chain.from_iterable([run.buckets() for run in self.runs])]
+        self._runs = [Run(terms, [*alike]) for terms, alike in groupby(members, _terms)]
+        asked = [*chain.from_iterable([run.buckets() for run in self._runs])]
         places = dict(zip(dict.fromkeys(asked), count(1)))
-        self.keys = [*places]
-        runs: list[int] = []
-        receipts: list[int] = []
-        for run in self.runs:
-            runs += (run.terms.mode, len(run.members), *run.terms.told)
-            if run.terms.mode is Mode.REFUND:
-                receipts += chain.from_iterable([member.until for member in run.members])
         in_order = len(places) == len(asked)
-        self.argument = _encode((runs, () if in_order else [*map(places.__getitem__, asked)], receipts))
+        self.keys = [*places]
+        self.argument = _encode(
+            (self._told_runs(), () if in_order else [*map(places.__getitem__, asked)], self._receipts())
+        )
 
-    def read(self, answer: bytes) -> Iterator[tuple[Run, list[Decision]]]:
-        """The script's answer, run by run, a decision each."""
-        told = _decode(answer)
-        all_fit = min(told) >= 0  # rests are never negative
-        numbers = iter(told)
-        now_us = next(numbers)
-        for run in self.runs:
-            terms, members = run.terms, run.members
-            width = 2 * len(terms.policies)
-            aheads = islice(zip(*[numbers] * width, strict=True), len(members))
-            takes = terms.mode is Mode.TAKE
-            yield (
-                run,
-                [
-                    Decision(
-                        allowed := all_fit or not terms.refusing(ahead),
-                        member.scope,
-                        member.checks,
-                        terms,
-                        now_us,
-                        ahead,
-                        allowed and takes,
-                    )
-                    for ahead, member in zip(aheads, members, strict=True)
-                ],
-            )
+    def read(self, answer: bytes) -> list[tuple[Run, list[Decision]]]:
+        """The script's answer, run by run in the order of coming."""
+        now_us, *ahead = _decode(answer)
+        numbers, all_fit = iter(ahead), min(ahead) >= 0  # rests are never negative
+        return [(run, run.decisions(now_us, numbers, all_fit=all_fit)) for run in self._runs]
+
+    def _told_runs(self) -> list[int]:
+        told: list[int] = []
+        for run in self._runs:
+            told += (run.terms.mode, len(run.members), *run.terms.told)
+        return told
+
+    def _receipts(self) -> list[int]:
+        refunds = [run.members for run in self._runs if run.terms.mode is Mode.REFUND]
+        return [*chain.from_iterable([member.until for members in refunds for member in members])]

@@ -125,9 +125,9 @@ class Limits:
             return
         metrics.batch_seconds.observe(time.monotonic() - asked)
         metrics.batch_requests.observe(len(members))
-        for run, decisions in batch.read(answer):
-            if run.terms.mode is Mode.TAKE:
-                tally(run.terms, decisions)
+        decided = batch.read(answer)
+        tally((run.terms, decisions) for run, decisions in decided if run.terms.mode is Mode.TAKE)
+        for run, decisions in decided:
             _tell(run.members, decisions)
 
     async def _failed(self, members: Sequence[Member], error: Exception, asked: float) -> None:
@@ -154,7 +154,7 @@ class Limits:
             self._refuse(member)
             return
         if member.terms.mode is Mode.TAKE:
-            tally(member.terms, [decision])
+            tally([(member.terms, [decision])])
         _tell([member], [decision])
 
     def _refuse(self, member: Member) -> None:

@@ -1,7 +1,7 @@
 """Counts what a batch came to: in plain numbers first, for a label costs more than a decision."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from prometheus_client import Counter
@@ -12,8 +12,16 @@ from queueing.limits.policy import LimitPolicy
 from queueing.limits.terms import Terms
 
 
-def tally(terms: Terms, decisions: Sequence[Decision]) -> None:
-    """Adds requests, checks by policy and near misses of requests that asked alike to the metrics."""
+def tally(decided: Iterable[tuple[Terms, Sequence[Decision]]]) -> None:
+    """Adds requests, checks by policy and near misses to the metrics; what was decided comes by its terms."""
+    together: dict[Terms, list[Decision]] = {}
+    for terms, decisions in decided:
+        together.setdefault(terms, []).extend(decisions)
+    for terms, decisions in together.items():
+        _tally_alike(terms, decisions)
+
+
+def _tally_alike(terms: Terms, decisions: Sequence[Decision]) -> None:
     by = "local" if decisions[0].degraded else "redis"
     passed = [decision.ahead for decision in decisions if decision.allowed]
     refused = [decision.ahead for decision in decisions if not decision.allowed]
