@@ -12,9 +12,9 @@ class DomainError(Exception):
     code: ClassVar[str] = "domain_error"
 
     def __init__(self, *, retry_after_seconds: float | None = None, **facts: object) -> None:
+        # Not the base's `__init__`, which would only be told nothing: refusals are made as often as answers.
         self.facts = facts
         self.retry_after_seconds = retry_after_seconds
-        super().__init__()
 
     def __str__(self) -> str:
         """For logs; most refusals are never printed, so it is not made before."""

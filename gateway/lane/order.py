@@ -97,6 +97,9 @@ class OrderedProtocol(BoundedHttpProtocol):
     def advance(self) -> None:
         """Writes what is ready and due; starts the app's request whose turn it is."""
         owed, out = self.owed, self.out
+        if len(owed) == 1 and self._alone(owed[0]):
+            owed.clear()
+            return
         closes = False
         while owed and owed[0].answer is not None and not closes:
             turn = owed.popleft()
@@ -111,7 +114,7 @@ class OrderedProtocol(BoundedHttpProtocol):
             return
         head = owed[0] if owed else None
         if not isinstance(head, AppTurn):
-            if len(owed) < OWED_MAX:
+            if self.flow.held and len(owed) < OWED_MAX:
                 self.flow.release()
             return
         if not head.started:
@@ -119,6 +122,18 @@ class OrderedProtocol(BoundedHttpProtocol):
             self._start_asgi_task(head.cycle, head.app)
         if len(owed) == 1:
             self.flow.release()  # its body may be on its way; what follows it, if anything, has been read
+
+    def _alone(self, turn: Turn) -> bool:
+        """Writes the answer of the one turn that is owed, where it is ready and nothing more is to be said: nearly all."""
+        answer = turn.answer
+        if answer is None or turn.closes or turn.spoken or self.out:
+            return False
+        self.transport.write(answer)
+        if self.stage == Stage.RESTING:
+            self.since = self.receipts.now
+        if self.flow.held:
+            self.flow.release()
+        return True
 
     def _close(self) -> None:
         """Ends the connection; after a refusal not before the peer could read it: a socket that is closed on unread
