@@ -114,7 +114,7 @@ class OrderedProtocol(BoundedHttpProtocol):
             return
         head = owed[0] if owed else None
         if not isinstance(head, AppTurn):
-            if self.flow.held and len(owed) < OWED_MAX:
+            if self.flow.read_paused and len(owed) < OWED_MAX:
                 self.flow.release()
             return
         if not head.started:
@@ -131,7 +131,7 @@ class OrderedProtocol(BoundedHttpProtocol):
         self.transport.write(answer)
         if self.stage == Stage.RESTING:
             self.since = self.receipts.now
-        if self.flow.held:
+        if self.flow.read_paused:
             self.flow.release()
         return True
 
