@@ -10,10 +10,11 @@ from flashsale.facts import Reservation, Reserved
 from gateway.limits_headers import limit_field, policy_field
 from kit.clock import rfc3339
 from queueing.limits.decisions import Decision
-from queueing.limits.policy import LimitPolicy
+from queueing.limits.terms import Terms
 from queueing.service import Admission, Ticket
 
 LENGTH: Final = b"content-type: application/json\r\ncontent-length: "
+LIMITS_KEPT_MAX: Final = 4096  # most callers are near a full bucket, so few numbers come again and again
 _encode: Final = msgspec.json.Encoder().encode
 # A batch is held at one instant, so its answers share their times.
 _instant: Final = lru_cache(maxsize=256)(rfc3339)
@@ -74,7 +75,7 @@ class Heads:
     """The heads of this second's answers."""
 
     def __init__(self) -> None:
-        self._policies: dict[tuple[LimitPolicy, ...], bytes] = {}
+        self._limits: dict[tuple[Terms, tuple[int, ...]], bytes] = {}
         self.renew("")
 
     def renew(self, date: str) -> None:
@@ -85,15 +86,18 @@ class Heads:
         self.replayed = self.created + b"idempotency-replayed: true\r\n"
 
     def limits(self, decision: Decision) -> bytes:
-        """What an answer says of the limits that let its request pass."""
-        policies = tuple([check.policy for check in decision.checks])
-        told = self._policies.get(policies)
+        """What an answer says of the limits that let its request pass: it follows from what is left of each."""
+        terms = decision.terms
+        key = (terms, tuple([decision.remaining(place) for place in range(len(terms.policies))]))
+        told = self._limits.get(key)
         if told is None:
-            field = policy_field(policies)
-            told = f"ratelimit-policy: {field}\r\n".encode() if field else b""
-            self._policies[policies] = told
-        field = limit_field(decision)
-        return b"%bratelimit: %b\r\n" % (told, field.encode()) if field else told
+            policies, field = policy_field(terms.policies), limit_field(decision)
+            told = f"ratelimit-policy: {policies}\r\n".encode() if policies else b""
+            told += f"ratelimit: {field}\r\n".encode() if field else b""
+            if len(self._limits) >= LIMITS_KEPT_MAX:
+                self._limits.clear()
+            self._limits[key] = told
+        return told
 
     def ticket(self, ticket: Ticket, limits: bytes) -> bytes:
         body = _encode(TicketDocument(ticket.token, ticket.position))
