@@ -28,7 +28,7 @@ class OverloadSettings(BaseSettings):
     # An answer within it is goodput; the rest is work done for nobody.
     good_seconds: float = Field(default=1.0, gt=0, le=60)
     # One for each connection that a gateway has at most (16,000), so that nobody who asks again at once makes it refuse
-    # at once; some 3 kB each. 0: nobody waits.
+    # at once; each keeps what was read of it, a few kB. 0: nobody waits.
     waiting_max: int = Field(default=16_384, ge=0, le=1_000_000)
     # Who reserves waits so long for a turn before being sent away, who joins half of it: what remains of a second after the
     # wait is served in good time, and beyond it everybody who asks again at once does so half as often a second.

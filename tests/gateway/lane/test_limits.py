@@ -1,7 +1,10 @@
 """Limits and the gate in the lane: who asks too much is told so, by both doors alike, and who is refused is not begun."""
 
 import itertools
+import struct
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
 from starlette.responses import Response
@@ -11,6 +14,8 @@ from gateway.errors import PROBLEMS
 from gateway.lane.refusals import Refusals
 from gateway.limiting import Limiting, limit_answer
 from gateway.overload.gate import Gate
+from gateway.overload.permit import Permit
+from gateway.overload.priority import Outcome, Priority
 from gateway.overload.settings import OverloadSettings
 from gateway.settings import GatewaySettings
 from kit.errors import StartRefused
@@ -136,6 +141,72 @@ async def test_what_the_gate_refuses_is_not_begun(limited: Both) -> None:
     (answer,) = await limited.lane.ask(reserve(limited))
     assert answer.status == 201
     assert parts.gate.in_flight == 0
+
+
+PLACES = 64  # under way at once
+
+
+@dataclass
+class Full:
+    """A gate in which all places are taken."""
+
+    gate: Gate
+    taken: list[Permit]
+
+    def free(self) -> None:
+        """As many as there are."""
+        while self.taken:
+            self.taken.pop().leave(Outcome.LEFT)
+
+
+@pytest.fixture
+def full(limited: Both) -> Full:
+    """That of the lane."""
+    gate = Gate(OverloadSettings(limit_start=PLACES, limit_min=PLACES))
+    limited.lane.lane.gate = gate
+    return Full(gate, [permit for _ in range(PLACES) if (permit := gate.enter(Priority.RESERVE))])
+
+
+async def test_who_finds_no_room_waits_and_is_let_in_when_there_is(limited: Both, full: Full) -> None:
+    async with limited.lane.line() as line, limited.lane.line() as other:
+        line.send(reserve(limited) + reserve(limited))
+        other.send(reserve(limited))
+        await eventually(lambda: full.gate.anteroom.waiting == 3)
+        assert full.gate.in_flight == PLACES
+        full.free()
+        answers = [await line.answer(), await line.answer(), await other.answer()]
+    assert [answer.status for answer in answers] == [201, 201, 201]
+    assert (full.gate.in_flight, full.gate.anteroom.waiting) == (0, 0)
+    assert full.gate.waited[Priority.RESERVE] == 3
+
+
+async def test_who_has_waited_in_vain_is_told_when_to_come_back_and_nothing_was_begun(
+    limited: Both, full: Full
+) -> None:
+    gate = full.gate
+    async with limited.lane.line() as line:
+        line.send(reserve(limited))
+        await eventually(lambda: gate.anteroom.waiting)
+        late = gate.now() + 6
+        gate.now = lambda: late
+        gate.tick(0.0)
+        answer = await line.answer()
+    assert (answer.status, answer.code) == (503, "temporary_reduced_capacity")
+    assert int(str(answer.field("retry-after"))) >= 1
+    assert limited.lane.scene.parts.reservations._lanes._in_flight == {}
+
+
+async def test_who_goes_away_while_waiting_is_never_let_in(limited: Both, full: Full) -> None:
+    async with limited.lane.line() as line:
+        line.send(reserve(limited))
+        await eventually(lambda: full.gate.anteroom.waiting)
+        # Reset: who closes in order may only have said all it had to say, and still be listening.
+        line.writer.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, struct.pack("ii", 1, 0))
+        line.writer.transport.abort()
+        await eventually(lambda: not full.gate.anteroom.waiting)
+    full.free()
+    assert full.gate.waited[Priority.RESERVE] == 0
+    assert limited.lane.scene.parts.reservations._lanes._in_flight == {}
 
 
 async def test_a_permit_comes_back_however_the_request_ends(limited: Both) -> None:

@@ -129,6 +129,16 @@ def test_a_crowd_out_of_patience_is_turned_away_at_a_bounded_rate_the_oldest_fir
     assert scene.told[:2] == ["0 away", "1 away"]
 
 
+def test_nobody_waits_longer_than_a_few_seconds_beyond_their_patience_even_when_nothing_moves() -> None:
+    scene = Scene(patience_seconds=1)
+    scene.wait(1.0)
+    for number in range(16_000):
+        Caller(scene, str(number))
+    for _ in range(125):
+        scene.wait(0.05)
+    assert len(scene.told) == 16_000
+
+
 def test_who_comes_when_all_places_are_taken_gets_that_of_the_oldest_whose_answer_would_come_too_late() -> (
     None
 ):

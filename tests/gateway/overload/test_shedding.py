@@ -15,6 +15,7 @@ from gateway.overload.seats import Seat, seat_of
 from gateway.overload.settings import OverloadSettings
 from gateway.overload.shedding import Shedding
 from kit.web.problems import install_problems
+from tests.gateway.lane.conftest import eventually
 from tests.gateway.scene import assert_problem
 
 SALE = "/v1/sales/any"
@@ -78,6 +79,36 @@ async def test_a_refusal_is_a_problem_that_says_when_to_come_back() -> None:
         assert problem["title"] == "当前繁忙"
         assert 1 <= int(refused.headers["retry-after"]) <= 2
         assert (await http.post(f"{SALE}/reservations")).status_code == 200
+
+
+async def test_who_finds_no_room_waits_until_somebody_leaves() -> None:
+    gate = Gate(OverloadSettings(limit_start=64, limit_min=64))
+    held = [gate.enter(Priority.RESERVE) for _ in range(64)]
+    async with door(gate) as http:
+        waiting = asyncio.create_task(http.post(f"{SALE}/reservations"))
+        cancelled = asyncio.create_task(http.post(f"{SALE}/reservations"))
+        await eventually(lambda: gate.anteroom.waiting == 2)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        assert (gate.in_flight, gate.anteroom.waiting) == (64, 1)
+        assert held[0] is not None
+        held[0].leave(Outcome.ANSWERED)
+        assert (await waiting).status_code == 200
+    assert (gate.in_flight, gate.anteroom.waiting) == (63, 0)
+
+
+async def test_who_has_waited_in_vain_is_told_when_to_come_back() -> None:
+    gate = Gate(OverloadSettings(limit_start=64, limit_min=64, patience_seconds=0.05))
+    held = [gate.enter(Priority.RESERVE) for _ in range(64)]
+    async with door(gate) as http:
+        waiting = asyncio.create_task(http.post(f"{SALE}/reservations"))
+        await eventually(lambda: gate.anteroom.waiting)
+        await asyncio.sleep(0.1)
+        gate.tick(0.0)
+        refused = await waiting
+    assert_problem(refused, 503, "temporary_reduced_capacity")
+    assert "retry-after" in refused.headers
+    assert len(held) == gate.in_flight
 
 
 async def test_paying_and_confirming_go_on_when_nothing_else_does() -> None:
