@@ -144,7 +144,8 @@ class Lanes:
                     await asyncio.sleep(STUMBLE_SECONDS)
             finally:
                 for waiting in batch:
-                    waiting.refuse(Unavailable("reservations"))
+                    if waiting.sink is not None:
+                        waiting.refuse(Unavailable("reservations"))
 
     async def _next_batch(self) -> list[Waiting]:
         """The next batch, never empty; empty when the lane shall end."""

@@ -194,7 +194,7 @@ class Reservations:
             if decision is None:
                 waiting.refuse(refusal(claim, waiting.wish, self._book))
             else:
-                self._answer(waiting, decision)
+                self._answer(waiting, decision, ours=_is_own(waiting.wish, decision))
 
     async def _commit(self, batch: Sequence[Waiting], *, alone: bool) -> None:
         if not batch:
@@ -203,32 +203,29 @@ class Reservations:
             outcomes = await self._committer.commit([waiting.wish for waiting in batch])
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Decision):
-                self._claims.settle(waiting.wish, epoch=_epoch_of_own(waiting.wish, outcome))
-                self._answer(waiting, outcome)
+                item, ours = outcome.item, _is_own(waiting.wish, outcome)
+                self._claims.settle(waiting.wish, epoch=item.epoch if ours and item is not None else None)
+                self._answer(waiting, outcome, ours=ours)
                 continue
             if outcome == "not_written":
                 self._claims.settle(waiting.wish, epoch=None)
             # An unknown one's id is looked up by the repair when nobody can be writing it any more.
             waiting.refuse(Unavailable("reservations"))
 
-    def _answer(self, waiting: Waiting, decision: Decision) -> None:
-        reservation = decision.reservation
-        if reservation is None:
+    def _answer(self, waiting: Waiting, decision: Decision, *, ours: bool) -> None:
+        if decision.reservation is None:
             waiting.refuse(refusal(decision.verdict, waiting.wish, self._book))
         else:
-            ours = reservation.reservation_id == waiting.wish.reservation_id
-            waiting.tell(Reserved(reservation, replayed=not ours))
+            waiting.tell(Reserved(decision.reservation, replayed=not ours))
 
 
-def _epoch_of_own(wish: Wish, decision: Decision) -> int | None:
-    """Under which epoch the wish itself has become a reservation, if it has.
+def _is_own(wish: Wish, decision: Decision) -> bool:
+    """Whether the wish itself has become a reservation.
 
     By the id, not by the verdict: a batch that was tried twice finds its own row as a replay.
     """
-    reservation, item = decision.reservation, decision.item
-    if reservation is None or item is None or reservation.reservation_id != wish.reservation_id:
-        return None
-    return item.epoch
+    reservation = decision.reservation
+    return reservation is not None and reservation.reservation_id == wish.reservation_id
 
 
 @lru_cache(maxsize=4096)

@@ -27,15 +27,17 @@ class Answering(Turn, Generic[Said]):
     """A waiter of the gate, a sink of the limits and of a room. Subclasses say what is asked of the room, and write its
     answer."""
 
+    permit: "Permit | None"
     __slots__ = ("asked_language", "began", "checks", "limits_told", "permit", "route")
 
     def __init__(self, route: "Route", connection: "LaneProtocol") -> None:
-        super().__init__()
+        # What `Turn` sets, without asking it to: this is made for every request that waits.
+        self.answer = self.connection = self.permit = None
+        self.closes = self.spoken = False
         self.route = route
         self.asked_language = connection.fields.get(b"accept-language")
         self.limits_told = b""  # header fields
         self.began = perf_counter()
-        self.permit: Permit | None = None
         self.checks: Sequence[Check] = ()
 
     def enter_room(self) -> None:
