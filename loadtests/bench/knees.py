@@ -2,7 +2,7 @@
 
 import gc
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -106,10 +106,10 @@ def offer(
     connections: int = CONNECTIONS,
     again: bool = False,
     in_time_seconds: float = math.inf,
-    requests: int | None = None,
+    requests: Iterable[bytes] | None = None,
 ) -> tuple[Opened, Usage]:
-    """Open arrivals at a subject. `requests`: how many to make beforehand, where refused ones come back."""
-    made = iter(subject.make(requests or int(rate * seconds * 1.1) + 1000))
+    """Open arrivals at a subject; of `requests`, where they are made already."""
+    made = iter(subject.make(int(rate * seconds * 1.1) + 1000) if requests is None else requests)
     meter = Meter(runner.layout, subject.pids)
     arrivals = Arrivals(subject.ports, connections, rate, seconds)
     opened = uvloop.run(

@@ -1,16 +1,22 @@
 """Five times the knee for a minute, and half a minute after it: the surplus should cost the surplus, not the sale.
 
 Goodput is what was granted within a second of its sending, counted by the second of its answer. Who is refused comes back
-with the same key when it was told to, as an app does, and at the end everybody whose last answer was a 503 asks once more
-at leisure: then what was granted is exactly what was sold. A connection asks again as soon as it is answered, for as
-long as arrivals are due: five times the knee is more than it can always send, and what could not be sent is counted.
+with the same key when it was told to, as an app does. A connection asks again as soon as it is answered, for as long as
+arrivals are due: five times the knee is more than it can always send, and what could not be sent is counted.
+
+At once after the minute the surplus is gone: the knee's rate comes over as many connections as the knee was found with,
+and first those whose last answer was a 503. At the end everybody who is still in doubt asks once more at leisure: then
+what was granted is exactly what was sold.
 """
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any, Final
 
 from loadtests.bench.client.histogram import Histogram
 from loadtests.bench.client.opened import Opened
 from loadtests.bench.cores import Usage
+from loadtests.bench.knees import CONNECTIONS as CONNECTIONS_OF_THE_KNEE
 from loadtests.bench.knees import offer, settle
 from loadtests.bench.measures.arrivals import knee_of
 from loadtests.bench.measures.reserving import Shop
@@ -59,35 +65,43 @@ class Overload:
         self._seconds, self._after = SECONDS * scale, AFTER_SECONDS * scale
 
     def rows(self, wanted: list[str]) -> list[Row]:
+        self._runner.show(f"{self._subject.title}: making shoppers for a minute and a half")
+        # All beforehand: what follows the minute must follow it at once.
+        crowd, others = (self._subject.make(self._count(seconds)) for seconds in (self._seconds, self._after))
         self._runner.show(f"{self._subject.title}: {TIMES:g} times the knee for {self._seconds:g} s")
-        during, usage = self._offer(TIMES * self._knee, self._seconds)
-        first = self._complaint(during)
+        during, usage = self._offer(TIMES * self._knee, self._seconds, CONNECTIONS, crowd)
         self._runner.show(f"{self._subject.title}: the knee again for {self._after:g} s")
-        after, usage_after = self._offer(self._knee, self._after)
-        second = self._complaint(after)
+        after, usage_after = self._offer(
+            self._knee, self._after, CONNECTIONS_OF_THE_KNEE, chain(during.undecided, others)
+        )
+        complaint = self._complaint(during, after)
         made = {
-            "overload_during": self._row("overload_during", during, usage, self._seconds, first),
-            "overload_after": self._row("overload_after", after, usage_after, self._after, second),
+            "overload_during": self._row("overload_during", during, usage, self._seconds, complaint),
+            "overload_after": self._row("overload_after", after, usage_after, self._after, complaint),
         }
         return [made[row_id] for row_id in wanted]
 
-    def _offer(self, rate: float, seconds: float) -> tuple[Opened, Usage]:
-        requests = int(self._knee * seconds * 1.3) + 2 * CONNECTIONS
+    def _count(self, seconds: float) -> int:
+        return int(self._knee * seconds * 1.3) + 2 * CONNECTIONS
+
+    def _offer(
+        self, rate: float, seconds: float, connections: int, requests: Iterable[bytes]
+    ) -> tuple[Opened, Usage]:
         return offer(
             self._subject,
             rate,
             seconds,
             self._runner,
-            connections=CONNECTIONS,
+            connections=connections,
             again=True,
             in_time_seconds=GOOD_SECONDS,
             requests=requests,
         )
 
-    def _complaint(self, opened: Opened) -> str:
-        self._runner.show(f"{self._subject.title}: asking again for {len(opened.undecided):,} in doubt")
-        whole = united(opened.tally, settle(self._subject, opened.undecided))
-        complaint = self._subject.complaint(whole)
+    def _complaint(self, during: Opened, after: Opened) -> str:
+        self._runner.show(f"{self._subject.title}: asking again for {len(after.undecided):,} in doubt")
+        both = united(during.tally, after.tally)
+        complaint = self._subject.complaint(united(both, settle(self._subject, after.undecided)))
         if complaint is not None:
             self._runner.refused.append(f"{self._subject.title}, overload: {complaint}")
         return complaint or ""
