@@ -181,6 +181,7 @@ class Doors:
         pushers = self._scene.shoppers.pushers(self._scene.sales.hot, "warm", PUSHERS, PUSHES)
         subject = self._again("limited", "refused by a limit", self._scene.gateway(), pushers, LIMITED, b"")
         subject.tolerated = frozenset({b"201", b"409", b"503"})
+        subject.awake = False  # Redis needs the client's core too
         return subject
 
     def _again(
