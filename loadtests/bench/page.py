@@ -12,7 +12,7 @@ ones and its books are: units sold are units granted, every id that was told is 
 server that sells first shows that it refuses a forged token, a second unit and a missing key, that the same key gets the
 same answer, and that it sells exactly what is there to four times as many shoppers.
 
-{layout}. Each connection has one request in flight. For documents and refusals the client never sleeps, so that no server
+{layout}. A Redis of the bench's own never rewrites its log meanwhile. Each connection has one request in flight. For documents and refusals the client never sleeps, so that no server
 pays for waking the other core. Where the client's core is as full as the server's (documents and refusals), answers a *busy second of the
 server's core* are compared; reservations are compared by what the machine gave, with core-seconds beside it. Latencies
 are of open arrivals and count from the planned instant; what was not sent or not granted counts as slower than
