@@ -14,7 +14,8 @@ from kit.errors import StartRefused
 CONFIGURATION = """
 max_connections = 240            # Σ pools (two of ten a process) of all local processes and the tests' databases, with reserve
 shared_buffers = 128MB
-max_wal_size = 1GB               # a demo must not checkpoint in mid-sale
+max_wal_size = 4GB               # no checkpoint in mid-sale: a million reservations write some 1 GB, after a checkpoint twice that
+checkpoint_timeout = 30min       # longer than a sale of the embedded mode
 wal_compression = on
 autovacuum_naptime = 10s         # hot item rows are updated thousands of times a minute
 log_min_messages = warning
