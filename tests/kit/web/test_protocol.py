@@ -48,7 +48,7 @@ async def said(address: tuple[str, int], *pieces: bytes) -> bytes:
         b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
         b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
         b"CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
     ],
 )
 async def test_what_cannot_be_read_is_a_problem_and_the_end_of_the_connection(
