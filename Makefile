@@ -36,7 +36,7 @@ format: $(INSTALLED_DEV)  ## formats the code and mends what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED_DEV)  ## side-by-side performance, about 25 minutes (BENCH_ONLY=row,row BENCH_ROUNDS=5 BENCH_SECONDS=3): var/bench/report.md
+bench: $(INSTALLED_DEV)  ## side-by-side performance, about 12 minutes (BENCH_ONLY=row,row BENCH_ROUNDS=5 BENCH_SECONDS=3): var/bench/report.md
 	@$(BIN)/python -m loadtests.bench
 
 faults:  ## the fault matrix (not here yet)
