@@ -17,10 +17,13 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from kit.embedded import Servers, ServerUrls
+from kit.embedded.ports import free_port
+from kit.embedded.redis import EmbeddedRedis
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
 from kit.settings import PostgresSettings, RedisSettings
 from ops.migrate import migrate
+from tests.oldredis import OldRedis
 
 # A busy machine is no failure: examples are judged by what they show, not by how long they take.
 settings.register_profile("floodgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -78,3 +81,11 @@ async def redis_roles(redis_settings: RedisSettings) -> AsyncIterator[RedisRoles
 def sale_id() -> str:
     """An id no other test uses."""
     return f"sale-{uuid4().hex[:16]}"
+
+
+@pytest.fixture
+def old_redis(tmp_path: Path) -> Iterator[OldRedis]:
+    """A Redis of this test's own that can come back with the files of yesterday."""
+    server = EmbeddedRedis(tmp_path / "redis", port=free_port())
+    yield OldRedis(server, server.start())
+    server.stop()

@@ -1,9 +1,7 @@
 """A Redis of its own that restarts with an older file: it says nothing about the stock until it is loaded anew."""
 
-import shutil
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -15,42 +13,13 @@ from flashsale.rules import ItemName
 from flashsale.snapshots import StockSnapshot
 from flashsale.stock import EndedHold, StockClaims, give_back
 from flashsale.upkeep import StockRepair, stock_views
-from kit.embedded.ports import free_port
-from kit.embedded.redis import EmbeddedRedis
 from kit.lua import LuaScript
 from kit.postgres import Postgres
 from kit.redis import connect
 from kit.settings import RedisSettings
 from tests.flashsale.conftest import StartService
 from tests.flashsale.scenes import IMPATIENT, SKU, Shop, a_plan, a_request, a_wish, an_item
-
-
-@dataclass
-class OldRedis:
-    """A server whose files can be put back to what they were."""
-
-    server: EmbeddedRedis
-    url: str
-
-    def remember(self) -> None:
-        shutil.copytree(self.server.folder, self._copy, dirs_exist_ok=True)
-
-    def come_back_old(self) -> None:
-        self.server.stop()
-        shutil.rmtree(self.server.folder)
-        shutil.copytree(self._copy, self.server.folder)
-        self.server.start()
-
-    @property
-    def _copy(self) -> Path:
-        return self.server.folder.with_name("yesterday")
-
-
-@pytest.fixture
-def old_redis(tmp_path: Path) -> Iterator[OldRedis]:
-    server = EmbeddedRedis(tmp_path / "redis", port=free_port())
-    yield OldRedis(server, server.start())
-    server.stop()
+from tests.oldredis import OldRedis
 
 
 @pytest.fixture

@@ -1,16 +1,11 @@
 """A Redis of its own that is killed and comes back with yesterday's file: positions are never given twice."""
 
-import shutil
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
 
 from kit.clock import SteppedClock
-from kit.embedded.ports import free_port
-from kit.embedded.redis import EmbeddedRedis
 from kit.lua import LuaScript
 from kit.postgres import Postgres
 from kit.redis import connect
@@ -24,36 +19,8 @@ from queueing.rooms import RoomPlan, open_room
 from queueing.service import WaitingRoom
 from queueing.settings import QueueingSettings
 from queueing.upkeep import load_rooms, persist_marks
+from tests.oldredis import OldRedis
 from tests.queueing.conftest import Door
-
-
-@dataclass
-class OldRedis:
-    """A server whose files can be put back to what they were."""
-
-    server: EmbeddedRedis
-    url: str
-
-    def remember(self) -> None:
-        shutil.copytree(self.server.folder, self._copy, dirs_exist_ok=True)
-
-    async def come_back_old(self, client: Redis) -> None:
-        self.server.stop()
-        shutil.rmtree(self.server.folder)
-        shutil.copytree(self._copy, self.server.folder)
-        self.server.start()
-        await client.connection_pool.disconnect()  # else the first command meets the old server's socket
-
-    @property
-    def _copy(self) -> Path:
-        return self.server.folder.with_name("yesterday")
-
-
-@pytest.fixture
-def old_redis(tmp_path: Path) -> Iterator[OldRedis]:
-    server = EmbeddedRedis(tmp_path / "redis", port=free_port())
-    yield OldRedis(server, server.start())
-    server.stop()
 
 
 @pytest.fixture
@@ -116,7 +83,8 @@ async def test_a_place_that_redis_forgot_is_kept_by_its_ticket(
     await door.room.join(loaded.sale_id, "someone-before")
     old_redis.remember()
     ticket = await door.room.join(loaded.sale_id, "ann")
-    await old_redis.come_back_old(queue)
+    old_redis.come_back_old()
+    await queue.connection_pool.disconnect()  # else the first command meets the old server's socket
     await load_rooms(postgres, queue)
     await queue.hset(keys.room(loaded.sale_id), "frontier", ticket.position + 1)
     await door.board.refresh()
@@ -167,7 +135,8 @@ async def _lose_the_last_ten(old_redis: OldRedis, queue: Redis, door: Door, sale
     given = {f"before-{n}": (await door.room.join(sale_id, f"before-{n}")).position for n in range(5)}
     old_redis.remember()
     given |= {f"lost-{n}": (await door.room.join(sale_id, f"lost-{n}")).position for n in range(10)}
-    await old_redis.come_back_old(queue)
+    old_redis.come_back_old()
+    await queue.connection_pool.disconnect()  # else the first command meets the old server's socket
     return given
 
 
