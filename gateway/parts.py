@@ -23,12 +23,12 @@ from kit.clock import Clock
 from kit.doorbell import Doorbells
 from kit.identity import Identities
 from kit.postgres import Postgres
+from kit.tasks import end_tasks
 from queueing.service import RoomBoard, WaitingRoom
 from rewards.payouts import Payouts
 
 log = structlog.get_logger()
 
-CANCEL_AGAIN_SECONDS: Final = 1.0  # a view lets go within milliseconds
 RESTART_SECONDS: Final = 1.0  # a view that failed is read again at its usual pace
 
 
@@ -91,11 +91,7 @@ async def running(parts: Parts) -> AsyncIterator[None]:
         if parts.limiting is not None:
             await parts.limiting.limits.stop()
         await parts.reservations.stop()
-        # More than once: a library may take a cancellation that meets its own time-out for that time-out.
-        while left := [loop for loop in loops if not loop.done()]:
-            for loop in left:
-                loop.cancel()
-            await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
+        await end_tasks(loops)
 
 
 async def _keep(name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from kit.signing import Keyring
+from kit.signing import Keyring, as_bytes
 from queueing.errors import AdmissionInvalid
 
 PURPOSE: Final = "admission"
@@ -43,7 +43,7 @@ def read_admission(keyring: Keyring, token: bytes, now_seconds: float) -> Admiss
 
 def open_admission(keyring: Keyring, token: str, now_seconds: float) -> AdmissionFacts:
     """Like `read_admission`. Raises `AdmissionInvalid` with the reason."""
-    facts = read_admission(keyring, token.encode("utf-8", "surrogatepass"), now_seconds)
+    facts = read_admission(keyring, as_bytes(token), now_seconds)
     if isinstance(facts, str):
         raise AdmissionInvalid(facts)
     return facts

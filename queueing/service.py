@@ -15,7 +15,7 @@ from kit.clock import Clock, rfc3339
 from kit.errors import DomainError
 from kit.ids import new_id
 from kit.redis import is_away
-from kit.signing import Keyring
+from kit.signing import Keyring, as_bytes
 from kit.sinks import Sink, Waiter
 from queueing import metrics, store
 from queueing.admissions import AdmissionFacts, read_admission, sign_admission
@@ -113,7 +113,7 @@ class WaitingRoom:
         Raises `RoomUnknown`, `QueueUnavailable` (before the first view), `TicketInvalid`, `SaleOver`, `NotYourTurn`
         (before the start too) with the seconds after which asking again makes sense.
         """
-        judged = self.judge(sale_id, user_id, ticket_token.encode("utf-8", "surrogatepass"))
+        judged = self.judge(sale_id, user_id, as_bytes(ticket_token))
         if isinstance(judged, DomainError):
             raise judged
         return judged
@@ -144,7 +144,7 @@ class WaitingRoom:
 
     def verify_admission(self, token: str) -> AdmissionFacts:
         """What an admission says; no I/O. Raises `AdmissionInvalid`."""
-        found = self.check_admission(token.encode("utf-8", "surrogatepass"))
+        found = self.check_admission(as_bytes(token))
         if isinstance(found, str):
             raise AdmissionInvalid(found)
         return found

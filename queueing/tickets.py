@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from kit.signing import Keyring
+from kit.signing import Keyring, as_bytes
 from queueing.errors import TicketInvalid
 
 PURPOSE: Final = "ticket"
@@ -31,7 +31,7 @@ def sign_ticket(keyring: Keyring, facts: TicketFacts) -> str:
 
 def open_ticket(keyring: Keyring, token: str, *, sale_id: str, user_id: str) -> TicketFacts:
     """The facts of `token`. Raises `TicketInvalid`: not ours, or somebody else's."""
-    facts = read_ticket(keyring, token.encode("utf-8", "surrogatepass"), sale_id=sale_id, user_id=user_id)
+    facts = read_ticket(keyring, as_bytes(token), sale_id=sale_id, user_id=user_id)
     if isinstance(facts, str):
         raise TicketInvalid(facts)
     return facts

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from gateway.lane.turns import Turn
 from gateway.overload.priority import Outcome, Priority
 from kit.errors import DomainError, Unavailable
+from kit.web.languages import spoken_language
 from queueing.limits.decisions import Decision
 from queueing.limits.errors import refusal
 from queueing.limits.policy import Check
@@ -82,7 +83,7 @@ class Answering(Turn, Generic[Said]):
         route.answers["temporary_reduced_capacity"] += 1
         return lane.refusals.answer(
             "temporary_reduced_capacity",
-            lane.language_of(self.asked_language),
+            spoken_language(self.asked_language),
             retry_after_seconds=lane.gate.retry_after_seconds(),
         )
 
@@ -92,8 +93,8 @@ class Answering(Turn, Generic[Said]):
             self._end(Outcome.ANSWERED, *self.written_answer(said))
         elif not said.allowed:
             error = refusal(said)
-            asked = None if self.asked_language is None else self.asked_language.decode("latin-1")
-            self._end(Outcome.ANSWERED, error.code, self.route.lane.refusals.limited(error, asked))
+            language = spoken_language(self.asked_language)
+            self._end(Outcome.ANSWERED, error.code, self.route.lane.refusals.limited(error, language))
         elif not self.done():
             self.limits_told = self.route.lane.heads.limits(said)
             self.enter_room()
@@ -101,12 +102,12 @@ class Answering(Turn, Generic[Said]):
     def refuse(self, error: DomainError) -> None:
         lane = self.route.lane
         outcome = Outcome.FAILED if isinstance(error, Unavailable) else Outcome.ANSWERED
-        self._end(outcome, error.code, lane.refusals.of(error, lane.language_of(self.asked_language)))
+        self._end(outcome, error.code, lane.refusals.of(error, spoken_language(self.asked_language)))
 
     def be_late(self) -> None:
         """The deadline has passed: what was asked may be done, and a repeat of it reads the answer."""
         lane = self.route.lane
-        language = lane.language_of(self.asked_language)
+        language = spoken_language(self.asked_language)
         self._end(
             Outcome.LATE, "answer_late", lane.refusals.answer("answer_late", language, retry_after_seconds=1)
         )

@@ -104,11 +104,8 @@ class Lane:
         self._ready.append(connection)
 
     def language(self, fields: Mapping[bytes, bytes]) -> Language:
-        return self.language_of(fields.get(b"accept-language"))
-
-    def language_of(self, asked: bytes | None) -> Language:
         """The language of an answer, from `Accept-Language`."""
-        return spoken_language(asked)
+        return spoken_language(fields.get(b"accept-language"))
 
     def _write_ready(self) -> None:
         ready, self._ready = self._ready, []

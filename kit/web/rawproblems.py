@@ -6,7 +6,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
-from kit.web.languages import Language, preferred_language
+from kit.web.languages import Language, spoken_language
 from kit.web.texts import GENERAL
 
 TYPE_PREFIX: Final = "urn:floodgate:problem:"
@@ -64,5 +64,5 @@ def language_of(headers: Iterable[Header] | None) -> Language:
     """The language that those headers that have come ask for."""
     for name, value in headers or ():
         if name == b"accept-language":
-            return preferred_language(value.decode("latin-1"))
-    return preferred_language(None)
+            return spoken_language(value)
+    return spoken_language(None)

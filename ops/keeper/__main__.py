@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-from typing import Final
 
 import structlog
 
@@ -14,6 +13,7 @@ from kit.provider import ProviderClient, ProviderSettings
 from kit.reach import reach_postgres, reach_redis
 from kit.redis import RedisRoles
 from kit.settings import PostgresSettings, RedisSettings, read_settings
+from kit.tasks import end_tasks
 from kit.web.health import Health, HealthServer
 from ops.invariants.book import ProviderBook
 from ops.keeper.duty import DutyLoop
@@ -22,8 +22,6 @@ from ops.keeper.settings import KeeperSettings, ProbeSettings
 from ops.keeper.timetable import Timetable
 
 log = structlog.get_logger()
-
-CANCEL_AGAIN_SECONDS: Final = 1.0  # giving a leadership back takes milliseconds
 
 
 async def main() -> None:
@@ -78,10 +76,7 @@ async def _run_until_told(loops: list[DutyLoop]) -> None:
         await told.wait()
         for loop in loops:
             loop.stop()
-        while left := [duty for duty in duties if not duty.done()]:
-            for duty in left:
-                duty.cancel()
-            await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
+        await end_tasks(duties)
 
 
 if __name__ == "__main__":
