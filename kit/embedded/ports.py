@@ -10,6 +10,9 @@ from typing import Final
 FIRST_PORT: Final = 18_000
 LAST_PORT: Final = 32_000
 TRIES_MAX: Final = 500
+# A node of a Redis Cluster listens to its peers at its port plus this much, and that port must lie below the outgoing
+# ones too.
+CLUSTER_BUS_OFFSET: Final = 10_000
 
 _dice = random.SystemRandom()
 
@@ -26,6 +29,15 @@ def free_ports_in_a_row(count: int) -> int:
         if all(_is_free(first + place) for place in range(count)):
             return first
     raise OSError(f"no {count} free ports in a row between {FIRST_PORT} and {LAST_PORT}")
+
+
+def free_cluster_port() -> int:
+    """A port for a node of a Redis Cluster: it and its bus's were free a moment ago. Raises `OSError` if none are."""
+    for _ in range(TRIES_MAX):
+        port = _dice.randrange(FIRST_PORT, LAST_PORT - CLUSTER_BUS_OFFSET)
+        if _is_free(port) and _is_free(port + CLUSTER_BUS_OFFSET):
+            return port
+    raise OSError(f"no free cluster port between {FIRST_PORT} and {LAST_PORT - CLUSTER_BUS_OFFSET}")
 
 
 def is_taken(host: str, port: int) -> bool:

@@ -1,7 +1,6 @@
 """On a real cluster node, which refuses a script whose keys lie in more than one slot."""
 
 import asyncio
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,11 +8,11 @@ import pytest
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
+from redis.exceptions import BusyLoadingError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
 
 from kit.clock import SteppedClock
-from kit.embedded.ports import free_port
+from kit.embedded.ports import free_cluster_port
 from kit.embedded.redis import redis_binary
 from queueing.limits import keys
 from queueing.limits.policy import HOUR_US, Check, LimitPolicy
@@ -24,38 +23,45 @@ from tests.queueing.limits.scene import take_all
 USER, SALE = LimitPolicy("user", 5, HOUR_US), LimitPolicy("sale", 100, HOUR_US, shared=True)
 SCOPES = ["double11", "a}b", "{", "}", "{}", "", "名字", "x" * 1000, "anywhere"]
 SLOTS = 16384
+START_SECONDS_MAX = 30
 
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[RedisCluster]:
     """One node that owns every slot."""
-    # A node listens at this port plus ten thousand too.
-    port = next(port for port in iter(free_port, None) if port < 55_000)
+    port = free_cluster_port()
     command = [
         redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--dir", str(tmp_path),
-        "--save", "",
+        "--save", "", "--logfile", str(tmp_path / "node.log"),
     ]  # fmt: skip
-    node = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL)
-    async with Redis(port=port) as single:
-        await answered(single, "ADDSLOTS", *range(SLOTS))
-        while b"cluster_state:ok" not in await answered(single, "INFO"):  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.05)
-    client = RedisCluster(host="127.0.0.1", port=port)
-    yield client
-    await client.aclose()
-    node.terminate()
-    await node.wait()
+    node = await asyncio.create_subprocess_exec(*command)
+    try:
+        async with asyncio.timeout(START_SECONDS_MAX):
+            await own_every_slot(node, port)
+        client = RedisCluster(host="127.0.0.1", port=port)
+        yield client
+        await client.aclose()
+    finally:
+        if node.returncode is None:
+            node.terminate()
+        await node.wait()
 
 
-async def answered(single: Redis, *command: object) -> bytes:
-    """The answer of a node that may be starting."""
-    while True:
-        try:
-            answer: bytes = await single.execute_command("CLUSTER", *command)
-        except RedisConnectionError:
+async def own_every_slot(node: asyncio.subprocess.Process, port: int) -> None:
+    async with Redis(port=port, retry=None) as single:
+        while not await answers(single):
+            assert node.returncode is None, "the node did not start"
             await asyncio.sleep(0.05)
-        else:
-            return answer
+        await single.execute_command("CLUSTER", "ADDSLOTS", *range(SLOTS))
+        while b"cluster_state:ok" not in await single.execute_command("CLUSTER", "INFO"):  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0.05)
+
+
+async def answers(single: Redis) -> bool:
+    try:
+        return bool(await single.ping())
+    except (RedisConnectionError, BusyLoadingError):
+        return False
 
 
 @pytest.mark.parametrize("scope", SCOPES)
