@@ -46,9 +46,10 @@ async def release_hold(
 
 async def expire_holds(session: WriteSession, stock: Redis, *, batch_max: int) -> int:
     """Ends up to `batch_max` holds whose deadline has passed by PostgreSQL's clock; how many."""
-    rows = (await session.execute(statements.EXPIRE_DUE.clause, {"batch_max": batch_max})).all()
+    rows = await session.rows(statements.EXPIRE_DUE, {"batch_max": batch_max})
     if rows:
-        await _return([(row.sale_id, row.sku, row.user_id, row.quantity) for row in rows], session, stock)
+        ended = [(sale_id, sku, user_id, units) for _, sale_id, sku, user_id, units in rows]
+        await _return(ended, session, stock)
         session.after_commit(lambda: _count("expired", len(rows)))
     return len(rows)
 

@@ -8,12 +8,13 @@ from sqlalchemy import text
 from kit.statements import Statement
 
 
-def statement(sql: str) -> Statement:
-    return Statement(text(sql))
+def statement(sql: str, name: str | None = None) -> Statement:
+    return Statement(text(sql), name)
 
 
 def _read(name: str) -> Statement:
-    return statement(resources.files("flashsale").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8"))
+    sql = resources.files("flashsale").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+    return statement(sql, f"flashsale/sql/{name}.sql")
 
 
 LOCK_ITEMS: Final = _read("lock_items")

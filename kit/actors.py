@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from kit.errors import DomainError
+from kit.steps import reached
 
 log = structlog.get_logger()
 
@@ -41,7 +42,9 @@ def declare_actor(
 
 async def _run_quietly(name: str, act: Callable[[UUID], Awaitable[object]], subject: str) -> str:
     try:
+        reached("actor.start", name)
         await act(UUID(subject))
+        reached("actor.end", name)
     except DomainError as error:
         # Expected trouble (a server is away, an earlier one goes first): the row stays due.
         log.warning("actor_put_off", actor=name, subject=subject, code=error.code)

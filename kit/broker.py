@@ -19,6 +19,8 @@ from dramatiq.middleware import (
     TimeLimit,
 )
 
+from kit.steps import reached
+
 HEARTBEAT_MS: Final = 5_000  # a dead worker's messages are given to another after this
 MAINTENANCE_PER_MILLION: Final = (
     100_000  # one poll in ten looks for dead workers; a poll is about once a second
@@ -48,6 +50,8 @@ def create_broker(url: str, *, namespace: str = "floodgate") -> RedisBroker:
 
 def ring(broker: dramatiq.Broker, actor_name: str, queue_name: str, **ids: str) -> None:
     """Sends one doorbell: an actor's name and ids, nothing else."""
+    reached("message.before", actor_name)
     broker.enqueue(
         dramatiq.Message(queue_name=queue_name, actor_name=actor_name, args=(), kwargs=ids, options={})
     )
+    reached("message.after", actor_name)

@@ -15,6 +15,8 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import NoScriptError, ResponseError
 
+from kit import steps
+
 Argument = str | bytes | int
 
 
@@ -23,6 +25,7 @@ class LuaScript:
     """One atomic step. `source` is the file's text, `sha` what Redis knows it by."""
 
     source: str
+    name: str = "unnamed"  # the file's path in the repository
     sha: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -32,15 +35,19 @@ class LuaScript:
     @classmethod
     def from_file(cls, package: str, name: str) -> "LuaScript":
         """The script `lua/<name>.lua` of `package`, read once at composition time."""
-        return cls(resources.files(package).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8"))
+        file = resources.files(package).joinpath("lua", f"{name}.lua")
+        return cls(file.read_text(encoding="utf-8"), f"{package.replace('.', '/')}/lua/{name}.lua")
 
     async def run(self, client: Redis, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The script's answer; loads it first where Redis does not know it. Raises redis errors unchanged."""
+        steps.reached("lua.before", self.name)
         try:
-            return await client.evalsha(self.sha, len(keys), *keys, *arguments)
+            answer = await client.evalsha(self.sha, len(keys), *keys, *arguments)
         except NoScriptError:
             await client.script_load(self.source)
-            return await client.evalsha(self.sha, len(keys), *keys, *arguments)
+            answer = await client.evalsha(self.sha, len(keys), *keys, *arguments)
+        steps.reached("lua.after", self.name)
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ async def run_all(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:
 
     An answer may be a redis error of that call alone; the others are unaffected by it.
     """
+    _reached("lua.before", calls)
     answers = await _send(client, calls)
     missing = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
     if missing:
@@ -64,7 +72,15 @@ async def run_all(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:
             await client.script_load(source)
         for place, answer in zip(missing, await _send(client, [calls[p] for p in missing]), strict=True):
             answers[place] = answer
+    _reached("lua.after", calls)
     return answers
+
+
+def _reached(kind: str, calls: Sequence[LuaCall]) -> None:
+    """One step for each script of the round trip: nothing of ours lies between its calls."""
+    if steps.armed is not None:
+        for name in dict.fromkeys(call.script.name for call in calls):
+            steps.reached(kind, name)
 
 
 async def _send(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:

@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from kit.ids import new_id
 from kit.postgres import ReadSession, WriteSession
+from kit.steps import reached
 
 # Each delivery without effect doubles the time to the next, up to sixteen times the first: a worker that is away for
 # hours loses nothing and finds no storm, and an event that fails by itself costs one message every few minutes.
@@ -90,6 +91,7 @@ class Outbox:
         """Adds an event to the caller's transaction; its id."""
         event_id = new_id()
         await session.execute(self.table.insert().values(event_id=event_id, kind=kind, payload=payload))
+        reached("outbox.written")
         return event_id
 
     async def take_due(
@@ -119,7 +121,10 @@ class Outbox:
             .values(relayed_at=func.now(), deliveries=rows.deliveries + 1)
             .returning(rows.event_id, rows.kind, rows.payload, rows.deliveries)
         )
-        return [OutboxEvent(*row) for row in taken]
+        events = [OutboxEvent(*row) for row in taken]
+        if events:
+            reached("outbox.relayed")
+        return events
 
     async def open(self, session: WriteSession, event_id: UUID) -> OutboxEvent | None:
         """The event, locked until the caller's transaction ends; None when it is done or never was."""
@@ -160,6 +165,7 @@ class Outbox:
         await session.execute(
             update(self.table).where(self.table.c.event_id == event_id).values(done_at=func.now())
         )
+        reached("outbox.done")
 
     async def backlog(self, session: ReadSession) -> OutboxBacklog:
         rows = self.table.c

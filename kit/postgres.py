@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from kit.errors import StartRefused, Unavailable
 from kit.settings import PostgresSettings
 from kit.statements import Statement
+from kit.steps import reached
 
 log = structlog.get_logger()
 
@@ -68,11 +69,19 @@ class ReadSession(AsyncSession):
 
     async def rows(self, statement: Statement, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows of a statement; see `kit.statements.Rows`."""
-        return (await self.execute(statement.clause, dict(parameters))).all()
+        reached("sql.before", statement.name)
+        rows = (await self.execute(statement.clause, dict(parameters))).all()
+        reached("sql.after", statement.name)
+        return rows
 
 
 class WriteSession(ReadSession):
     """A session that may write; it reads its own writes, so it serves wherever a `ReadSession` does."""
+
+    async def flush(self, objects: Sequence[Any] | None = None) -> None:
+        reached("flush.before")
+        await super().flush(objects)
+        reached("flush.after")
 
     def after_commit(self, action: Callable[[], Awaitable[None]]) -> None:
         """Runs `action` once the transaction is durable (units back to Redis, a doorbell).
@@ -91,9 +100,11 @@ class DriverTransaction:
 
     async def rows(self, statement: Statement, parameters: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         text, names = statement.placed
+        reached("sql.before", statement.name)
         found: Sequence[Sequence[Any]] = await self._connection.fetch(
             text, *[parameters[name] for name in names]
         )
+        reached("sql.after", statement.name)
         return found
 
 
@@ -197,6 +208,8 @@ class Postgres:
             async with WriteSession(self.engine, expire_on_commit=False) as session:
                 async with session.begin():
                     yield session
+                    reached("commit.before")
+                reached("commit.after")
                 for action in session.info.get("after_commit", ()):
                     await _run_after_commit(action)
 
@@ -214,6 +227,10 @@ class Postgres:
                 connection.transaction(readonly=readonly),
             ):
                 yield DriverTransaction(connection)
+                if not readonly:
+                    reached("commit.before")
+            if not readonly:
+                reached("commit.after")
 
     async def driver_pool(self) -> asyncpg.Pool:
         """The pool behind `driver`, made at its first use."""

@@ -24,6 +24,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 from kit.errors import DomainError, StartRefused
 from kit.money import AMOUNT_MINOR_MAX
 from kit.settings import room_config
+from kit.steps import reached
 
 CONNECT_SECONDS_MAX: Final = 1.0  # a provider that does not accept in a second is away
 CONNECTIONS_MAX: Final = 32  # more calls at once than a provider of ours ever granted a client
@@ -210,6 +211,7 @@ class ProviderClient:
 
     async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         self.breaker.admit()
+        reached("provider.before")
         try:
             async with asyncio.timeout(self._call_seconds_max):
                 response = await self._http.request(method, path, **options)
@@ -217,6 +219,7 @@ class ProviderClient:
             self.breaker.unanswered()
             raise ProviderUnknown(type(error).__name__) from error
         self.breaker.answered()
+        reached("provider.after")
         return response
 
     async def close(self) -> None:

@@ -21,10 +21,10 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f]")
 
 
 class Statement:
-    """A clause with named parameters."""
+    """A clause with named parameters; `name` is the path of the file it was read from, where it was."""
 
-    def __init__(self, clause: Executable) -> None:
-        self.clause = clause
+    def __init__(self, clause: Executable, name: str | None = None) -> None:
+        self.clause, self.name = clause, name
 
     @cached_property
     def placed(self) -> tuple[str, tuple[str, ...]]:

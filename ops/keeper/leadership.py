@@ -14,6 +14,7 @@ import asyncpg
 
 from kit.postgres import driver_url
 from kit.settings import PostgresSettings
+from kit.steps import reached
 from ops.keeper.fence import Fence, LeadershipLost
 
 LOCK_CLASS: Final = (
@@ -26,6 +27,7 @@ SILENT_SECONDS_MAX: Final = 5  # ... before PostgreSQL ends the silent session a
 # Whatever the session meets ends it; the next try begins with a new one.
 SESSION_TROUBLE: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
+_TAKE_NAME: Final = "ops/keeper/sql/take_duty.sql"
 _TAKE = resources.files("ops.keeper").joinpath("sql", "take_duty.sql").read_text(encoding="utf-8")
 
 
@@ -53,7 +55,10 @@ class Leadership:
                     "SELECT pg_try_advisory_lock($1, $2)", LOCK_CLASS, lock_number(self._duty)
                 ):
                     return None
-                return Fence(self._duty, await self._connection.fetchval(_TAKE, self._duty, self._leader))
+                reached("sql.before", _TAKE_NAME)
+                fence = Fence(self._duty, await self._connection.fetchval(_TAKE, self._duty, self._leader))
+                reached("sql.after", _TAKE_NAME)
+                return fence
         except SESSION_TROUBLE as error:
             self.resign()
             raise LeadershipLost(f"{self._duty}: {type(error).__name__}") from error
