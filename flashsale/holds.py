@@ -1,6 +1,7 @@
 """Ending holds that nobody paid for: released by the user, or expired. Each hold ends once."""
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
 from redis.asyncio import Redis
@@ -10,12 +11,15 @@ from flashsale import metrics, models, statements
 from flashsale.errors import HoldEnded, ReservationUnknown
 from flashsale.facts import Reservation
 from flashsale.ledger import return_units
+from flashsale.lifecycle import step
 from flashsale.readings import get_reservation
+from flashsale.states import Effect, Event, Hold, State
 from flashsale.stock import EndedHold, give_back
 from kit.doorbell import ring_user
 from kit.postgres import WriteSession
 
 _row = models.Reservation
+BY_DEADLINE: Final = step(State(Hold.HELD), Event.DEADLINE)
 
 
 async def release_hold(
@@ -29,28 +33,33 @@ async def release_hold(
     )
     if state is None:
         raise ReservationUnknown(reservation_id=str(reservation_id))
-    if state not in {"held", "released"}:
+    hold = Hold(state)
+    led = step(State(hold, bought=hold is Hold.CONFIRMED), Event.RELEASED)
+    if led.outcome == "hold_ended":
         raise HoldEnded(state=state)
-    if state == "held":
+    if led.state.hold is not hold:
         await session.execute(
             update(_row)
             .where(_row.reservation_id == reservation_id)
-            .values(state="released", end_reason="by_user", ended_at=func.now())
+            .values(state=led.state.hold.value, end_reason=led.reason, ended_at=func.now())
         )
     released = await get_reservation(session, reservation_id, user_id)
-    if state == "held":
+    if Effect.RETURN_UNITS in led.effects:
         await _return([(released.sale_id, released.sku, user_id, released.quantity)], session, stock)
         session.after_commit(lambda: _tell(bells, [user_id], "released"))
     return released
 
 
 async def expire_holds(session: WriteSession, stock: Redis, *, batch_max: int) -> int:
-    """Ends up to `batch_max` holds whose deadline has passed by PostgreSQL's clock; how many."""
+    """Ends up to `batch_max` holds whose deadline has passed by PostgreSQL's clock; how many.
+
+    The statement takes the step `BY_DEADLINE` for a heap of holds at once; a test keeps the two together.
+    """
     rows = await session.rows(statements.EXPIRE_DUE, {"batch_max": batch_max})
     if rows:
         ended = [(sale_id, sku, user_id, units) for _, sale_id, sku, user_id, units in rows]
         await _return(ended, session, stock)
-        session.after_commit(lambda: _count("expired", len(rows)))
+        session.after_commit(lambda: _count(BY_DEADLINE.state.hold, len(rows)))
     return len(rows)
 
 

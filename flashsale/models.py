@@ -107,7 +107,8 @@ class Reservation(Base):
 class Payment(Base):
     """One attempt of a shopper to pay a reservation at the provider; `payment_id` is the provider's idempotency key.
 
-    created → paid | refused | refund_due → refunded. `serves` is the reservation that the money confirmed.
+    created → paid | refused | refund_due → refunded; `flashsale.lifecycle` decides, `attempts` reads and writes its states.
+    `serves` is the reservation that the money confirmed.
     """
 
     __tablename__ = "payments"

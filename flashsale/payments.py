@@ -1,34 +1,33 @@
 """Paying: a handle of the provider, what its notices lead to, and money back."""
 
-from typing import Final
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import func, select
 
 from flashsale import metrics, models
-from flashsale.confirmations import confirm, mark_refunded, record
+from flashsale.attempts import Attempt, add_payment, lock_attempt, read_live, read_money
+from flashsale.confirmations import follow, record
 from flashsale.errors import AlreadyPaid, HoldEnded, HoldExpired, ReservationUnknown
 from flashsale.facts import PaymentFacts, PaymentHandle
+from flashsale.lifecycle import step
 from flashsale.readings import list_payments
 from flashsale.settings import FlashsaleSettings
+from flashsale.states import Effect, Event, Hold, Outcome, State
 from flashsale.stock import Settlement, settle_calls
 from kit.clock import rfc3339
 from kit.doorbell import ring_user
 from kit.errors import Unavailable
-from kit.ids import new_id
 from kit.lua import run_all
 from kit.postgres import Postgres, WriteSession
 from kit.provider import PaymentNotice, ProviderClient, ProviderRefused, ProviderUnknown
 
-__all__ = ["PaymentFacts", "PaymentHandle", "Payments", "list_payments", "take_due_refunds"]
+__all__ = ["PaymentFacts", "PaymentHandle", "Payments", "list_payments"]
 
 log = structlog.get_logger()
 
-REFUND_RING_SECONDS: Final = 10.0  # longer than a worker's whole attempt, so that one ring is one attempt
-
-_reservation, _payment = models.Reservation, models.Payment
+_reservation = models.Reservation
 
 
 class Payments:
@@ -53,11 +52,15 @@ class Payments:
         Raises `ReservationUnknown`, `HoldExpired`, `HoldEnded`, `AlreadyPaid`, `Unavailable("provider")`.
         """
         async with self._postgres.unit_of_work() as session:
-            reservation = await _lock_payable(session, reservation_id, user_id)
-            payment = await _live_payment(session, reservation)
+            reservation, hold = await _lock_hold(session, reservation_id, user_id)
+            payment = await read_live(session, reservation)
+            bought = hold is Hold.CONFIRMED
+            led = step(State(hold, read_money(payment, bought=bought), bought), Event.OPENED)
+            _refuse(led.outcome, reservation)
+            if payment is None:
+                payment = await add_payment(session, reservation)
             if reservation.amount_minor == 0:
-                payment.paid_at = func.now()
-                await confirm(session, payment, reservation)
+                await follow(session, Attempt(reservation, payment, led.state), Event.PAID)
                 session.after_commit(lambda: ring_user(self._bells, user_id))
             payment_id, state = payment.payment_id, payment.state
             amount_minor, currency, sku = reservation.amount_minor, reservation.currency, reservation.sku
@@ -84,15 +87,15 @@ class Payments:
     async def record_notice(self, session: WriteSession, notice: PaymentNotice) -> str:
         """Stores a notice of the provider and does what it asks for, once; a repeat changes nothing.
 
-        Outcomes: confirmed, regranted, refund_due, refused, refunded, duplicate, unmatched.
+        Outcomes: confirmed, regranted, refund_due, refused, refunded, duplicate, unmatched, needs_people.
         """
-        outcome, user_id, settled = await record(session, notice)
-        session.after_commit(lambda: _count(outcome))
-        if settled is not None:
-            session.after_commit(lambda: self._lower_stock(settled))
-        if user_id is not None:
+        followed = await record(session, notice)
+        session.after_commit(lambda: _count(followed.outcome))
+        if (settlement := followed.settlement) is not None:
+            session.after_commit(lambda: self._lower_stock(settlement))
+        if (user_id := followed.user_id) is not None:
             session.after_commit(lambda: ring_user(self._bells, user_id))
-        return outcome
+        return followed.outcome
 
     async def _lower_stock(self, settled: Settlement) -> None:
         if self._stock is not None:
@@ -108,10 +111,10 @@ class Payments:
         return outcome
 
     async def _refund(self, payment_id: UUID) -> str:
-        async with self._postgres.read() as session:
-            state = await session.scalar(select(_payment.state).where(_payment.payment_id == payment_id))
-        if state != "refund_due":
-            return "not_due"
+        async with self._postgres.unit_of_work() as session:
+            attempt = await lock_attempt(session, payment_id)
+            if attempt is None or Effect.SEND_REFUND not in step(attempt.state, Event.REFUND_RUNG).effects:
+                return "not_due"
         try:
             await self._provider.post(
                 "/refunds", {"payment_id": str(payment_id)}, idempotency_key=f"refund-{payment_id}"
@@ -122,39 +125,18 @@ class Payments:
             log.warning("refund_declined", payment_id=str(payment_id), reason=error.reason)
             return "declined"
         async with self._postgres.unit_of_work() as session:
-            found = await session.execute(
-                select(_payment).where(_payment.payment_id == payment_id).with_for_update()
-            )
-            payment = found.scalar_one()
-            if payment.state == "refund_due":
-                mark_refunded(payment)
-                user_id = payment.user_id
+            attempt = await lock_attempt(session, payment_id)
+            assert attempt is not None
+            followed = await follow(session, attempt, Event.REFUNDED)
+            if followed.outcome == "refunded" and (user_id := followed.user_id) is not None:
                 session.after_commit(lambda: ring_user(self._bells, user_id))
         return "refunded"
 
 
-async def take_due_refunds(session: WriteSession, batch_max: int) -> list[UUID]:
-    """Up to `batch_max` refunds to ring for now; each is rung again only after `REFUND_RING_SECONDS`."""
-    stale = func.now() - text(f"interval '{REFUND_RING_SECONDS:f} seconds'")
-    due = (
-        select(_payment.payment_id)
-        .where(_payment.state == "refund_due")
-        .where(or_(_payment.refund_ring_at.is_(None), _payment.refund_ring_at < stale))
-        .order_by(_payment.refund_ring_at.nulls_first())
-        .limit(batch_max)
-        .with_for_update(skip_locked=True)
-    )
-    taken = await session.execute(
-        update(_payment)
-        .where(_payment.payment_id.in_(due.scalar_subquery()))
-        .values(refund_ring_at=func.now())
-        .returning(_payment.payment_id)
-        .execution_options(synchronize_session=False)
-    )
-    return list(taken.scalars())
-
-
-async def _lock_payable(session: WriteSession, reservation_id: UUID, user_id: str) -> models.Reservation:
+async def _lock_hold(
+    session: WriteSession, reservation_id: UUID, user_id: str
+) -> tuple[models.Reservation, Hold]:
+    """The user's reservation, locked; a hold that is overdue can be paid no more than one that has expired."""
     found = await session.execute(
         select(_reservation, _reservation.expires_at <= func.now())
         .where(_reservation.reservation_id == reservation_id, _reservation.user_id == user_id)
@@ -164,36 +146,18 @@ async def _lock_payable(session: WriteSession, reservation_id: UUID, user_id: st
     if row is None:
         raise ReservationUnknown(reservation_id=str(reservation_id))
     reservation, overdue = row
-    if reservation.state == "confirmed":
-        raise AlreadyPaid(reservation_id=str(reservation_id))
-    if reservation.state == "released":
-        raise HoldEnded(state="released")
-    if reservation.state == "expired" or overdue:
-        raise HoldExpired(expires_at=rfc3339(reservation.expires_at))
-    return reservation
+    hold = Hold(reservation.state)
+    return reservation, Hold.EXPIRED if hold is Hold.HELD and overdue else hold
 
 
-async def _live_payment(session: WriteSession, reservation: models.Reservation) -> models.Payment:
-    """The open attempt of a reservation, or a new one; the reservation's lock keeps a second click out."""
-    found = await session.execute(
-        select(_payment).where(
-            _payment.reservation_id == reservation.reservation_id,
-            _payment.state.in_(("created", "paid")),
-        )
-    )
-    live = found.scalar_one_or_none()
-    if live is None:
-        live = models.Payment(
-            payment_id=new_id(),
-            reservation_id=reservation.reservation_id,
-            user_id=reservation.user_id,
-            amount_minor=reservation.amount_minor,
-            currency=reservation.currency,
-            state="created",
-        )
-        session.add(live)
-        await session.flush()
-    return live
+def _refuse(outcome: Outcome, reservation: models.Reservation) -> None:
+    match outcome:
+        case "already_paid":
+            raise AlreadyPaid(reservation_id=str(reservation.reservation_id))
+        case "hold_ended":
+            raise HoldEnded(state=reservation.state)
+        case "hold_expired":
+            raise HoldExpired(expires_at=rfc3339(reservation.expires_at))
 
 
 async def _count(outcome: str) -> None:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from dramatiq import Broker
 
+from flashsale.dues import take_due_refunds
 from flashsale.events import RESERVATION_CONFIRMED, outbox
-from flashsale.payments import take_due_refunds
 from flashsale.settings import FlashsaleSettings
 from flashsale.upkeep import StockRepair, expire_due
 from kit.postgres import Postgres, WriteSession

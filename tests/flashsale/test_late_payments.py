@@ -8,10 +8,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, text
 
-from flashsale import confirmations, models
+from flashsale import attempts, models, regrants
 from flashsale.committer import GroupCommitter
+from flashsale.dues import take_due_refunds
 from flashsale.facts import PaymentHandle
-from flashsale.payments import Payments, take_due_refunds
+from flashsale.payments import Payments
 from flashsale.settings import FlashsaleSettings
 from flashsale.upkeep import expire_due
 from kit.postgres import Postgres, WriteSession
@@ -26,7 +27,7 @@ async def _expire_amid_notice(
     shop: Shop, payments: Payments, handle: PaymentHandle, monkeypatch: pytest.MonkeyPatch, *, locked: bool
 ) -> str:
     """A notice reads the hold; before it writes, the expiry runs to its end, if the lock lets it."""
-    lock_reservation = confirmations.lock_reservation
+    lock_reservation = attempts.lock_reservation
 
     async def look_and_be_overtaken(session: WriteSession, reservation_id: UUID) -> models.Reservation:
         if locked:
@@ -37,7 +38,7 @@ async def _expire_amid_notice(
             await expire_due(other, shop.stock, batch_max=100)
         return row
 
-    monkeypatch.setattr(confirmations, "lock_reservation", look_and_be_overtaken)
+    monkeypatch.setattr(attempts, "lock_reservation", look_and_be_overtaken)
     await shop.overdue(handle.reservation_id)
     return await tell(payments, shop.postgres, a_notice(handle))
 
@@ -186,7 +187,7 @@ async def test_without_the_item_lock_late_payments_are_served_beyond_the_stock(
         [a_wish(shop.sale_id, f"new{n}") for n in range(3)]
     )
     barrier = asyncio.Barrier(4)
-    lock_items = confirmations.lock_items
+    lock_items = regrants.lock_items
 
     async def read_together(*arguments: Any) -> Any:
         found = await lock_items(*arguments)
@@ -194,7 +195,7 @@ async def test_without_the_item_lock_late_payments_are_served_beyond_the_stock(
         return found
 
     without_item_lock()
-    monkeypatch.setattr(confirmations, "lock_items", read_together)
+    monkeypatch.setattr(regrants, "lock_items", read_together)
     outcomes = await asyncio.gather(*(tell(payments, shop.postgres, a_notice(h)) for h in handles))
     assert outcomes == ["regranted"] * 4
     assert await shop.units() == 7
