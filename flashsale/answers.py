@@ -19,7 +19,7 @@ from flashsale.saleplans import PER_USER_LIMIT_MAX, ItemFacts, SaleFacts
 from flashsale.sales import SaleBook
 from flashsale.stock import Claim
 from kit.clock import rfc3339
-from kit.errors import DomainError, InvalidInput
+from kit.errors import DomainError, InvalidInput, Unavailable
 from kit.idempotency import KEY_CHARACTERS_MAX, KeyMissing, is_key
 from kit.ids import is_user_id
 
@@ -78,6 +78,10 @@ def refusal(said: Claim | Verdict, wish: Wish, book: SaleBook) -> DomainError:
             return SaleNotOpen(retry_after_seconds=1.0, sale_id=sale.sale_id, opens_at=rfc3339(sale.opens_at))
         case "over":
             return SaleOver(sale_id=sale.sale_id, closes_at=rfc3339(sale.closes_at))
+        case "moved":
+            return Unavailable(
+                "stock"
+            )  # this process's view of the sale is a second old: the next try sees it
         case "item_unknown":
             return ItemUnknown(sale_id=sale.sale_id, sku=wish.sku)
         case _:

@@ -1,6 +1,6 @@
 """Attempts to pay: a payment and its reservation under their locks, and how the lifecycle's states are kept in rows.
 
-Locks are taken in one order: reservation, payment, item. Whoever changes a payment holds its reservation.
+Locks are taken in one order: reservation, payment, bucket. Whoever changes a payment holds its reservation.
 """
 
 from collections.abc import Mapping

@@ -1,13 +1,14 @@
 """How much is left of everything, read once a second a process and told from memory."""
 
 import asyncio
+from collections.abc import Iterator
 
 import structlog
 from redis.asyncio import Redis
 
-from flashsale import keys
 from flashsale.rules import Band, band
-from flashsale.sales import SaleBook
+from flashsale.sales import ItemFacts, SaleBook
+from flashsale.snapshots import StockSnapshot, take_snapshots
 from kit.redis import is_away
 
 log = structlog.get_logger()
@@ -40,11 +41,17 @@ class StockBoard:
         """Reads all items of all sales in one round trip; Redis being away makes the view stale, no more."""
         wanted = [(sale.sale_id, item) for sale in book.all() for item in sale.items]
         try:
-            pipeline = stock.pipeline(transaction=False)
-            for sale_id, item in wanted:
-                pipeline.hmget(keys.stock(sale_id, item.sku), ["available", "open", "run"])
-            pipeline.info("server")
-            *answers, server = await pipeline.execute()
+            snapshots = iter(
+                await take_snapshots(
+                    stock,
+                    [
+                        (sale_id, item.sku, bucket)
+                        for sale_id, item in wanted
+                        for bucket in range(item.buckets)
+                    ],
+                    claims=False,
+                )
+            )
         except Exception as error:
             if not is_away(error):
                 raise
@@ -52,9 +59,8 @@ class StockBoard:
             return
         before = self._bands
         view: dict[str, dict[str, Band]] = {}
-        for (sale_id, item), (available, is_open, run) in zip(wanted, answers, strict=True):
-            is_known = is_open and run == server["run_id"].encode()
-            seen = band(int(available) if is_known else None, item.total)
+        for sale_id, item in wanted:
+            seen = band(_available(item, snapshots), item.total)
             if seen == "unknown":  # about to be reloaded: the last view is better than none
                 seen = before.get(sale_id, {}).get(item.sku, "unknown")
             view.setdefault(sale_id, {})[item.sku] = seen
@@ -65,3 +71,9 @@ class StockBoard:
         while True:
             await self.refresh(stock, book)
             await asyncio.sleep(REFRESH_SECONDS)
+
+
+def _available(item: ItemFacts, snapshots: Iterator[StockSnapshot]) -> int | None:
+    """The sum over the item's buckets, whose snapshots come next; None while one of them is not known."""
+    seen = [next(snapshots) for _ in range(item.buckets)]
+    return sum(each.available for each in seen) if all(each.is_open for each in seen) else None

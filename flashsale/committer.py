@@ -7,7 +7,7 @@ from typing import Final, Literal
 import structlog
 
 from flashsale import metrics
-from flashsale.ledger import Decision, find_replays, lock_items, read_reservations, write_batch
+from flashsale.ledger import Decision, find_replays, lock_buckets, read_reservations, write_batch
 from flashsale.rules import Wish
 from flashsale.settings import FlashsaleSettings
 from kit.errors import DomainError, Unavailable
@@ -79,7 +79,7 @@ class GroupCommitter:
     async def _read_back(self, wishes: Sequence[Wish]) -> list[Committed]:
         """What became of a transaction whose end was not heard.
 
-        Its COMMIT, if it was sent, was sent under the item locks. Whoever holds them now looks at its final outcome.
+        Its COMMIT, if it was sent, was sent under the buckets' locks. Whoever holds them now looks at its final outcome.
         """
         try:
             async with asyncio.timeout(self._settings.read_back_seconds_max):
@@ -92,11 +92,11 @@ class GroupCommitter:
 
     async def _read_under_locks(self, wishes: Sequence[Wish]) -> list[Committed]:
         async with self._postgres.driver() as session:
-            items = await lock_items(session, [(wish.sale_id, wish.sku) for wish in wishes])
+            items = await lock_buckets(session, [(wish.sale_id, wish.sku, wish.bucket) for wish in wishes])
             found = await read_reservations(session, [wish.reservation_id for wish in wishes])
         outcomes: list[Committed] = []
         for wish in wishes:
             stored = found.get(wish.reservation_id)
-            item = items.get((wish.sale_id, wish.sku))
+            item = items.get((wish.sale_id, wish.sku, wish.bucket))
             outcomes.append("not_written" if stored is None else Decision("granted", stored, item))
         return outcomes

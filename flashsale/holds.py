@@ -13,6 +13,7 @@ from flashsale.facts import Reservation
 from flashsale.ledger import return_units
 from flashsale.lifecycle import step
 from flashsale.readings import get_reservation
+from flashsale.rules import BucketName
 from flashsale.states import Effect, Event, Hold, State
 from flashsale.stock import EndedHold, give_back
 from kit.doorbell import ring_user
@@ -26,13 +27,15 @@ async def release_hold(
     session: WriteSession, stock: Redis, bells: Redis, reservation_id: UUID, user_id: str
 ) -> Reservation:
     """Ends the user's hold at their wish; again, it says the same. Raises `ReservationUnknown`, `HoldEnded`."""
-    state = await session.scalar(
-        select(_row.state)
+    locked = await session.execute(
+        select(_row.state, _row.bucket)
         .where(_row.reservation_id == reservation_id, _row.user_id == user_id)
         .with_for_update()
     )
-    if state is None:
+    found = locked.one_or_none()
+    if found is None:
         raise ReservationUnknown(reservation_id=str(reservation_id))
+    state, bucket = found
     hold = Hold(state)
     led = step(State(hold, bought=hold is Hold.CONFIRMED), Event.RELEASED)
     if led.outcome == "hold_ended":
@@ -45,7 +48,8 @@ async def release_hold(
         )
     released = await get_reservation(session, reservation_id, user_id)
     if Effect.RETURN_UNITS in led.effects:
-        await _return([(released.sale_id, released.sku, user_id, released.quantity)], session, stock)
+        name = (released.sale_id, released.sku, bucket)
+        await _return([(name, user_id, released.quantity)], session, stock)
         session.after_commit(lambda: _tell(bells, [user_id], "released"))
     return released
 
@@ -57,19 +61,17 @@ async def expire_holds(session: WriteSession, stock: Redis, *, batch_max: int) -
     """
     rows = await session.rows(statements.EXPIRE_DUE, {"batch_max": batch_max})
     if rows:
-        ended = [(sale_id, sku, user_id, units) for _, sale_id, sku, user_id, units in rows]
+        ended = [((sale_id, sku, bucket), user_id, units) for _, sale_id, sku, bucket, user_id, units in rows]
         await _return(ended, session, stock)
         session.after_commit(lambda: _count(BY_DEADLINE.state.hold, len(rows)))
     return len(rows)
 
 
-async def _return(ended: Sequence[tuple[str, str, str, int]], session: WriteSession, stock: Redis) -> None:
+async def _return(ended: Sequence[tuple[BucketName, str, int]], session: WriteSession, stock: Redis) -> None:
     """Units back to the ledger now, and to Redis once that is durable."""
-    epochs = await return_units(session, ((sale_id, sku, units) for sale_id, sku, _, units in ended))
+    epochs = await return_units(session, ((name, units) for name, _, units in ended))
     returned = [
-        EndedHold(sale_id, sku, user_id, units, epochs[sale_id, sku])
-        for sale_id, sku, user_id, units in ended
-        if (sale_id, sku) in epochs
+        EndedHold(*name, user_id, units, epochs[name]) for name, user_id, units in ended if name in epochs
     ]
     session.after_commit(lambda: give_back(stock, returned))
 

@@ -1,12 +1,12 @@
 """The ledger of stock: what PostgreSQL decides about a batch, in the caller's transaction.
 
-Lock the items in one order, read what the askers already have, decide, write, count. Never commits.
+Lock the buckets in one order, read what the askers already have, decide, write, count. Never commits.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -15,7 +15,7 @@ from sqlalchemy import ARRAY, Uuid, any_, bindparam
 from flashsale import models, statements
 from flashsale.facts import Reservation
 from flashsale.readings import select_reservations
-from flashsale.rules import ItemName, ItemState, OwnerItem, OwnerKey, UsedKey, Verdict, Wish, decide
+from flashsale.rules import BucketName, ItemState, OwnerItem, OwnerKey, UsedKey, Verdict, Wish, decide
 from kit.statements import Rows, Statement, array_literal
 
 _RESERVATIONS: Final = Statement(
@@ -26,7 +26,7 @@ _RESERVATIONS: Final = Statement(
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What the ledger said about one wish. `reservation` is there for granted and replayed, `item` where it exists."""
+    """What the ledger said about one wish. `reservation` is there for granted and replayed, `item` where its bucket exists."""
 
     verdict: Verdict
     reservation: Reservation | None = None
@@ -34,27 +34,23 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
 
 class GuardTripped(Exception):
-    """The item could not give what was decided under its own lock; the transaction must not commit."""
+    """The bucket could not give what was decided under its own lock; the transaction must not commit."""
 
 
-async def lock_items(session: Rows, names: Iterable[ItemName]) -> dict[ItemName, ItemState]:
-    """The items, locked until the caller's transaction ends, in the one order that everybody uses."""
-    wanted = sorted(set(names))
-    rows = await session.rows(
-        statements.LOCK_ITEMS,
-        {"sale_ids": [sale_id for sale_id, _ in wanted], "skus": [sku for _, sku in wanted]},
-    )
-    return {(row[0], row[1]): ItemState(*row[2:]) for row in rows}
+async def lock_buckets(session: Rows, names: Iterable[BucketName]) -> dict[BucketName, ItemState]:
+    """The buckets, locked until the caller's transaction ends, in the one order that everybody uses."""
+    rows = await session.rows(statements.LOCK_BUCKETS, _columns(set(names)))
+    return {(row[0], row[1], row[2]): ItemState(*row[3:]) for row in rows}
 
 
 async def write_batch(session: Rows, wishes: Sequence[Wish]) -> list[Decision]:
     """Decides and writes a batch; one decision a wish, in order, true once the caller has committed.
 
-    Raises `GuardTripped` if the last guard refuses what was decided, which the item lock rules out; and what the table
+    Raises `GuardTripped` if the last guard refuses what was decided, which the bucket's lock rules out; and what the table
     says of a key that was used since it was looked up (the same one for another item, in a batch that holds other locks):
     then nothing is written, and the same batch again sees it.
     """
-    items = await lock_items(session, {(wish.sale_id, wish.sku) for wish in wishes})
+    items = await lock_buckets(session, {(wish.sale_id, wish.sku, wish.bucket) for wish in wishes})
     used, units = await find_standing(session, wishes)
     verdicts = decide(wishes, items, used, units)
     granted = [wish for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "granted"]
@@ -108,57 +104,66 @@ async def read_reservations(session: Rows, ids: Sequence[UUID]) -> dict[UUID, Re
     return {row[0]: Reservation(*row) for row in rows}
 
 
-async def take_units(session: Rows, taken: Iterable[tuple[str, str, int]]) -> dict[ItemName, int]:
-    """Counts units as taken; the epoch of each item. Raises `GuardTripped` if one has not enough."""
+async def take_units(session: Rows, taken: Iterable[tuple[BucketName, int]]) -> dict[BucketName, int]:
+    """Counts units as taken; the epoch of each bucket. Raises `GuardTripped` if one has not enough."""
     wanted = _sum_up(taken)
     if not wanted:
         return {}
     rows = await session.rows(statements.TAKE_UNITS, _arrays(wanted))
-    epochs = {(sale_id, sku): int(epoch) for sale_id, sku, epoch in rows}
+    epochs = _epochs(rows)
     if epochs.keys() != wanted.keys():
         raise GuardTripped(sorted(wanted.keys() - epochs.keys()))
     return epochs
 
 
-async def return_units(session: Rows, ended: Iterable[tuple[str, str, int]]) -> dict[ItemName, int]:
-    """Counts units of ended holds as free again; the epoch under which each item gave them back."""
+async def return_units(session: Rows, ended: Iterable[tuple[BucketName, int]]) -> dict[BucketName, int]:
+    """Counts units of ended holds as free again; the epoch under which each bucket got them back."""
     wanted = _sum_up(ended)
     if not wanted:
         return {}
-    await lock_items(session, wanted)
+    await lock_buckets(session, wanted)
     rows = await session.rows(statements.RETURN_UNITS, _arrays(wanted))
-    return {(sale_id, sku): int(epoch) for sale_id, sku, epoch in rows}
+    return _epochs(rows)
 
 
-def _sum_up(counted: Iterable[tuple[str, str, int]]) -> Counter[ItemName]:
-    sums: Counter[ItemName] = Counter()
-    for sale_id, sku, units in counted:
-        sums[sale_id, sku] += units
+def _sum_up(counted: Iterable[tuple[BucketName, int]]) -> Counter[BucketName]:
+    sums: Counter[BucketName] = Counter()
+    for name, units in counted:
+        sums[name] += units
     return sums
 
 
-def _arrays(sums: Counter[ItemName]) -> dict[str, list[object]]:
+def _columns(names: Collection[BucketName]) -> dict[str, list[object]]:
     return {
-        "sale_ids": [sale_id for sale_id, _ in sums],
-        "skus": [sku for _, sku in sums],
-        "units": list(sums.values()),
+        "sale_ids": [sale_id for sale_id, _, _ in names],
+        "skus": [sku for _, sku, _ in names],
+        "buckets": [bucket for _, _, bucket in names],
     }
+
+
+def _arrays(sums: Counter[BucketName]) -> dict[str, list[object]]:
+    return {**_columns(sums), "units": list(sums.values())}
+
+
+def _epochs(rows: Iterable[Sequence[Any]]) -> dict[BucketName, int]:
+    return {(sale_id, sku, bucket): int(epoch) for sale_id, sku, bucket, epoch in rows}
 
 
 async def _insert_holds(session: Rows, granted: Sequence[Wish]) -> datetime:
     """Writes the holds and counts their units; the instant from which they are held. Raises `GuardTripped`."""
-    units: dict[ItemName, int] = {}
+    units: dict[BucketName, int] = {}
     for wish in granted:
-        name = wish.sale_id, wish.sku
+        name = wish.sale_id, wish.sku, wish.bucket
         units[name] = units.get(name, 0) + wish.quantity
     places = {name: place for place, name in enumerate(units, start=1)}
     ((holds, held_at),) = await session.rows(
         statements.INSERT_HOLDS,
         {
-            "place_sale_ids": array_literal([sale_id for sale_id, _ in units]),
-            "place_skus": array_literal([sku for _, sku in units]),
+            "place_sale_ids": array_literal([sale_id for sale_id, _, _ in units]),
+            "place_skus": array_literal([sku for _, sku, _ in units]),
+            "place_buckets": array_literal([bucket for _, _, bucket in units]),
             "place_units": array_literal(list(units.values())),
-            "places": array_literal([places[wish.sale_id, wish.sku] for wish in granted]),
+            "places": array_literal([places[wish.sale_id, wish.sku, wish.bucket] for wish in granted]),
             "reservation_ids": array_literal([wish.reservation_id for wish in granted]),
             "user_ids": array_literal([wish.user_id for wish in granted]),
             "quantities": array_literal([wish.quantity for wish in granted]),
@@ -186,7 +191,7 @@ async def _replays(
 def _decisions(
     wishes: Sequence[Wish],
     verdicts: Sequence[Verdict],
-    items: dict[ItemName, ItemState],
+    items: dict[BucketName, ItemState],
     holds: Iterator[Reservation],
     replays: dict[OwnerKey, Reservation],
 ) -> list[Decision]:
@@ -197,18 +202,18 @@ def _decisions(
             reservation = next(holds)
         elif verdict == "replayed":
             reservation = replays[wish.owner]
-        decisions.append(Decision(verdict, reservation, items.get((wish.sale_id, wish.sku))))
+        decisions.append(Decision(verdict, reservation, items.get((wish.sale_id, wish.sku, wish.bucket))))
     return decisions
 
 
 def hold(
-    granted: Sequence[Wish], items: Mapping[ItemName, ItemState], held_at: datetime
+    granted: Sequence[Wish], items: Mapping[BucketName, ItemState], held_at: datetime
 ) -> list[Reservation]:
     """The holds that granted wishes become, in order, as the table has them."""
     ends = {name: held_at + timedelta(seconds=item.hold_seconds) for name, item in items.items()}
     holds = []
     for wish in granted:
-        name = sale_id, sku = wish.sale_id, wish.sku
+        name = sale_id, sku, _ = wish.sale_id, wish.sku, wish.bucket
         item = items[name]
         # By place: by name costs half as much again, on every reservation there is.
         reservation = Reservation(

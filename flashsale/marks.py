@@ -11,15 +11,17 @@ list of one's own reservations tell the truth.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 import structlog
 from redis.asyncio import Redis
 
 from flashsale import keys, metrics
-from flashsale.rules import ItemName
+from flashsale.rules import BucketName, ItemName
 from flashsale.sales import SaleBook
+from flashsale.snapshots import StockSnapshot, take_snapshots
 from kit.redis import is_away
 
 log = structlog.get_logger()
@@ -36,7 +38,9 @@ class SoldOutMarks:
 
     def __init__(self, stock: Redis, book: SaleBook) -> None:
         self._stock, self._book = stock, book
-        self._marks: dict[ItemName, tuple[bytes, frozenset[str]]] = {}  # the epoch of the load; who had some
+        self._marks: dict[
+            ItemName, tuple[tuple[int, ...], frozenset[str]]
+        ] = {}  # epochs of the loads; who had some
         self._until = 0.0
 
     def refuses(self, sale_id: str, sku: str, user_id: str) -> bool:
@@ -46,9 +50,9 @@ class SoldOutMarks:
 
     async def refresh(self) -> None:
         """Looks at every item once; while Redis is away the marks run out."""
-        names = [(sale.sale_id, item.sku) for sale in self._book.all() for item in sale.items]
+        wanted = {(sale.sale_id, item.sku): item.buckets for sale in self._book.all() for item in sale.items}
         try:
-            marks = await self._look(names) if names else {}
+            marks = await self._look(wanted)
         except Exception as error:
             if not is_away(error):
                 raise
@@ -62,26 +66,28 @@ class SoldOutMarks:
             await self.refresh()
             await asyncio.sleep(REFRESH_SECONDS)
 
-    async def _look(self, names: Sequence[ItemName]) -> dict[ItemName, tuple[bytes, frozenset[str]]]:
-        pipeline = self._stock.pipeline(transaction=False)
-        for name in names:
-            pipeline.hmget(keys.stock(*name), ["available", "open", "epoch"])
-            pipeline.hlen(keys.buyers(*name))
-        answers = await pipeline.execute()
+    async def _look(
+        self, wanted: Mapping[ItemName, int]
+    ) -> dict[ItemName, tuple[tuple[int, ...], frozenset[str]]]:
+        """The marks of items, given how many buckets each has."""
+        names = {item: [(*item, bucket) for bucket in range(buckets)] for item, buckets in wanted.items()}
+        seen = iter(await take_snapshots(self._stock, [*chain(*names.values())], claims=False))
         marks = {}
-        for name, (available, is_open, epoch), buyers in zip(names, answers[::2], answers[1::2], strict=True):
-            if not is_open or int(available) > 0 or buyers > BUYERS_MAX:
+        for item, buckets in names.items():
+            snapshots = [next(seen) for _ in buckets]
+            buyers = sum(each.buyers for each in snapshots)
+            if not _is_gone(snapshots) or buyers > BUYERS_MAX:
                 continue
-            known = self._marks.get(name)
+            known, epochs = self._marks.get(item), tuple(each.epoch for each in snapshots)
             # Who is among the buyers stays there until the next load, so as many are the same.
-            if known is None or known[0] != epoch or len(known[1]) != buyers:
-                known = (epoch, await self._buyers(name))
+            if known is None or known[0] != epochs or len(known[1]) != buyers:
+                known = (epochs, frozenset().union(*[await self._buyers(name) for name in buckets]))
                 if len(known[1]) != buyers:
                     continue  # somebody has bought meanwhile: next time
-            marks[name] = known
+            marks[item] = known
         return marks
 
-    async def _buyers(self, name: ItemName) -> frozenset[str]:
+    async def _buyers(self, name: BucketName) -> frozenset[str]:
         found: set[str] = set()
         cursor = 0
         while True:
@@ -92,3 +98,8 @@ class SoldOutMarks:
             found.update(map(bytes.decode, piece))
             if cursor == 0 or len(found) > BUYERS_MAX:
                 return frozenset(found)
+
+
+def _is_gone(snapshots: Sequence[StockSnapshot]) -> bool:
+    """Whether every bucket is known and none has a unit: one that is left can be lent to all."""
+    return all(each.is_open and each.available <= 0 for each in snapshots)

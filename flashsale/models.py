@@ -4,7 +4,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -39,23 +48,39 @@ class Sale(Base):
 
 
 class Item(Base):
-    """One scarce thing. `epoch` numbers the loads of Redis from this row; a claim of an older epoch is fenced."""
+    """One scarce thing as approved; its `total` is what its buckets have together."""
 
     __tablename__ = "items"
     __table_args__ = (
-        # The last guard against overselling, whatever the code above it believes.
-        CheckConstraint("taken >= 0 AND taken <= total", name="never_oversold"),
         CheckConstraint("per_user_limit >= 1 AND price_minor >= 0", name="sane"),
+        CheckConstraint("buckets BETWEEN 1 AND 64", name="buckets"),
     )
 
     sale_id: Mapped[str] = mapped_column(Text, primary_key=True)
     sku: Mapped[str] = mapped_column(Text, primary_key=True)
     price_minor: Mapped[int] = mapped_column(BigInteger)
     total: Mapped[int] = mapped_column(BigInteger)
-    taken: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     per_user_limit: Mapped[int]
-    epoch: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    buckets: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     texts: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Bucket(Base):
+    """A part of an item's stock with a lock of its own. Every user has one home bucket of an item, and each bucket lends
+    what is free of it. `epoch` numbers the loads of Redis from this row; a claim of an older epoch is fenced."""
+
+    __tablename__ = "buckets"
+    __table_args__ = (
+        # The last guard against overselling, whatever the code above it believes.
+        CheckConstraint("taken >= 0 AND taken <= total", name="never_oversold"),
+    )
+
+    sale_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    sku: Mapped[str] = mapped_column(Text, primary_key=True)
+    bucket: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    total: Mapped[int] = mapped_column(BigInteger)
+    taken: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    epoch: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
 
 
 class Reservation(Base):
@@ -86,6 +111,7 @@ class Reservation(Base):
     reservation_id: Mapped[UUID] = mapped_column(primary_key=True)
     sale_id: Mapped[str] = mapped_column(Text)
     sku: Mapped[str] = mapped_column(Text)
+    bucket: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     user_id: Mapped[str] = mapped_column(Text)
     quantity: Mapped[int]
     amount_minor: Mapped[int] = mapped_column(BigInteger)

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from flashsale import models
-from flashsale.ledger import lock_items, take_units
+from flashsale.ledger import lock_buckets, take_units
 from flashsale.rules import ItemState, LateVerdict, late_payment
 from flashsale.states import Event
 from flashsale.stock import Settlement
@@ -27,7 +27,7 @@ _FOUND: Final[Mapping[LateVerdict, Event]] = {
 
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """What was found for late money, true until the transaction ends: it holds the item."""
+    """What was found for late money, true until the transaction ends: it holds the bucket."""
 
     event: Event
     item: ItemState
@@ -35,8 +35,8 @@ class Sought:
 
 async def seek_units(session: WriteSession, ended: models.Reservation) -> Sought:
     """Whether the units of an ended hold can be had again, within the stock and its user's limit."""
-    name = (ended.sale_id, ended.sku)
-    item = (await lock_items(session, [name]))[name]
+    name = (ended.sale_id, ended.sku, ended.bucket)
+    item = (await lock_buckets(session, [name]))[name]
     owned = await session.scalar(
         select(func.coalesce(func.sum(_reservation.quantity), 0)).where(
             _reservation.sale_id == ended.sale_id,
@@ -52,12 +52,12 @@ async def regrant(
     session: WriteSession, ended: models.Reservation, item: ItemState
 ) -> tuple[models.Reservation, Settlement]:
     """A confirmed reservation in the place of an ended one, its units taken; and what Redis must be told of it."""
-    await take_units(session, [(ended.sale_id, ended.sku, ended.quantity)])
+    name = (ended.sale_id, ended.sku, ended.bucket)
+    await take_units(session, [(name, ended.quantity)])
     row = _reborn(ended, item.epoch)
     session.add(row)
     return row, Settlement(
-        ended.sale_id,
-        ended.sku,
+        *name,
         f"regrant-{ended.reservation_id}",
         row.reservation_id,
         ended.user_id,
@@ -72,6 +72,7 @@ def _reborn(ended: models.Reservation, epoch: int) -> models.Reservation:
         reservation_id=new_id(),
         sale_id=ended.sale_id,
         sku=ended.sku,
+        bucket=ended.bucket,
         user_id=ended.user_id,
         quantity=ended.quantity,
         amount_minor=ended.amount_minor,

@@ -6,7 +6,7 @@ load has counted it. So a load is right at any instant, and no repair leaves Red
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
@@ -14,15 +14,15 @@ from uuid import UUID, uuid4
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import case, func, select, update
+from sqlalchemy import ColumnElement, case, func, select, update
 
 from flashsale import keys, metrics
-from flashsale.ledger import lock_items
-from flashsale.models import Item, Reservation, Sale
-from flashsale.rules import ItemName
+from flashsale.ledger import lock_buckets
+from flashsale.models import Bucket, Reservation, Sale
+from flashsale.rules import BucketName
 from flashsale.settings import FlashsaleSettings
-from flashsale.snapshots import PendingClaim, StockSnapshot, take_snapshots
-from flashsale.stock import Settlement, item_keys, settle_calls
+from flashsale.snapshots import PendingClaim, StockSnapshot, bucket_keys, take_snapshots
+from flashsale.stock import Settlement, settle_calls
 from kit.lua import LuaScript, run_all
 from kit.postgres import Postgres, ReadSession, WriteSession
 from kit.redis import is_away
@@ -36,10 +36,19 @@ _OPEN = LuaScript.from_file("flashsale", "stock_open")
 # No load has this epoch. A claim that is not pending any more was settled since it was seen, and is counted already.
 _STRIKE_OFF: Final = -1
 
+_LEDGER_COLUMNS: Final = (
+    Bucket.sale_id,
+    Bucket.sku,
+    Bucket.bucket,
+    Bucket.total,
+    Bucket.taken,
+    Bucket.epoch,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """What one pass found: items loaded anew, items away from the ledger, claims of dead processes settled.
+    """What one pass found: buckets loaded anew, buckets away from the ledger, claims of dead processes settled.
 
     `away` says that Redis could not be asked to the end.
     """
@@ -51,19 +60,20 @@ class RepairReport:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerItem:
-    """An item as the ledger has it."""
+class LedgerBucket:
+    """A bucket as the ledger has it."""
 
     sale_id: str
     sku: str
+    bucket: int
     total: int
     taken: int
     epoch: int
     until: int  # unix seconds after which Redis may forget it
 
     @property
-    def name(self) -> ItemName:
-        return self.sale_id, self.sku
+    def name(self) -> BucketName:
+        return self.sale_id, self.sku, self.bucket
 
 
 class StockRepair:
@@ -73,7 +83,7 @@ class StockRepair:
         self._postgres, self._stock, self._settings = postgres, stock, settings
 
     async def run_once(self) -> RepairReport:
-        """One pass over the items of all sales that are not long over. Raises `Unavailable` without PostgreSQL."""
+        """One pass over the buckets of all sales that are not long over. Raises `Unavailable` without PostgreSQL."""
         found: Counter[str] = Counter()
         try:
             suspects = await self._look(await self._read_ledger(), found)
@@ -85,60 +95,60 @@ class StockRepair:
             found["away"] = 1
         return RepairReport(found["reloaded"], found["drifted"], found["recovered"], bool(found["away"]))
 
-    async def _look(self, items: Sequence[LedgerItem], found: Counter[str]) -> list[LedgerItem]:
+    async def _look(self, buckets: Sequence[LedgerBucket], found: Counter[str]) -> list[LedgerBucket]:
         """Loads what Redis does not know, settles what was left behind; those that are away from the ledger."""
-        suspects: list[LedgerItem] = []
-        snapshots = await take_snapshots(self._stock, [item.name for item in items])
-        for item, snapshot in zip(items, snapshots, strict=True):
-            if not snapshot.is_open or snapshot.epoch != item.epoch:
-                found["reloaded"] += await self._load(item, snapshot, "not_loaded")
+        suspects: list[LedgerBucket] = []
+        snapshots = await take_snapshots(self._stock, [bucket.name for bucket in buckets])
+        for bucket, snapshot in zip(buckets, snapshots, strict=True):
+            if not snapshot.is_open or snapshot.epoch != bucket.epoch:
+                found["reloaded"] += await self._load(bucket, snapshot, "not_loaded")
                 continue
-            found["recovered"] += await self._recover(item, snapshot)
-            if snapshot.available + snapshot.pending_units == item.total - item.taken:
-                continue  # this look costs nothing; the next one locks the item
-            if await self._drift(item):
-                suspects.append(item)
+            found["recovered"] += await self._recover(bucket, snapshot)
+            if snapshot.available + snapshot.pending_units == bucket.total - bucket.taken:
+                continue  # this look costs nothing; the next one locks the bucket
+            if await self._drift(bucket):
+                suspects.append(bucket)
         return suspects
 
-    async def _repair_drift(self, suspects: Sequence[LedgerItem], found: Counter[str]) -> None:
-        """A drift that outlasts the messages on their way is a loss, and the item is loaded anew."""
+    async def _repair_drift(self, suspects: Sequence[LedgerBucket], found: Counter[str]) -> None:
+        """A drift that outlasts the messages on their way is a loss, and the bucket is loaded anew."""
         drift_units = 0
         if suspects:
             await asyncio.sleep(self._settings.drift_recheck_seconds)
-        for item in suspects:
-            if drift := await self._drift(item):
+        for bucket in suspects:
+            if drift := await self._drift(bucket):
                 drift_units += abs(drift)
                 found["drifted"] += 1
-                (snapshot,) = await take_snapshots(self._stock, [item.name])
-                found["reloaded"] += await self._load(item, snapshot, "drift")
+                (snapshot,) = await take_snapshots(self._stock, [bucket.name])
+                found["reloaded"] += await self._load(bucket, snapshot, "drift")
         metrics.STOCK_DRIFT_UNITS.set(drift_units)
 
-    async def _read_ledger(self) -> list[LedgerItem]:
+    async def _read_ledger(self) -> list[LedgerBucket]:
         kept = func.make_interval(0, 0, 0, 0, 0, 0, self._settings.repair_after_close_seconds)
         async with self._postgres.read() as session:
             rows = await session.execute(
-                select(Item.sale_id, Item.sku, Item.total, Item.taken, Item.epoch, Sale.closes_at)
-                .join(Sale, Sale.sale_id == Item.sale_id)
+                select(*_LEDGER_COLUMNS, Sale.closes_at)
+                .join(Sale, Sale.sale_id == Bucket.sale_id)
                 .where(Sale.closes_at + kept > func.now())
-                .order_by(Item.sale_id, Item.sku)
+                .order_by(*_LEDGER_COLUMNS[:3])
             )
-            return [LedgerItem(*row[:5], int(row[5].timestamp()) + keys.KEEP_SECONDS) for row in rows]
+            return [LedgerBucket(*row[:6], int(row[6].timestamp()) + keys.KEEP_SECONDS) for row in rows]
 
-    async def _drift(self, item: LedgerItem) -> int:
+    async def _drift(self, bucket: LedgerBucket) -> int:
         """How many units Redis believes in beyond the ledger (or short of it), claims in flight counted as taken.
 
-        Both are read at one instant: under the item's lock nobody commits.
+        Both are read at one instant: under the bucket's lock nobody commits.
         """
         async with self._postgres.unit_of_work() as session:
-            locked = (await lock_items(session, [item.name])).get(item.name)
-            (now,) = await take_snapshots(self._stock, [item.name])
+            locked = (await lock_buckets(session, [bucket.name])).get(bucket.name)
+            (now,) = await take_snapshots(self._stock, [bucket.name])
             if locked is None or not now.is_open or now.epoch != locked.epoch:
                 return 0  # being loaded or removed: the next pass sees
             committed = await _committed(session, now.pending)
         in_flight = sum(claim.quantity for claim in now.pending if claim.reservation_id not in committed)
         return now.available + in_flight - (locked.total - locked.taken)
 
-    async def _recover(self, item: LedgerItem, snapshot: StockSnapshot) -> int:
+    async def _recover(self, bucket: LedgerBucket, snapshot: StockSnapshot) -> int:
         """Settles claims that are older than any living process would leave them.
 
         Should such a commit arrive after all, its own settlement takes the units back out.
@@ -151,8 +161,7 @@ class StockRepair:
             committed = await _committed(session, left)
         settlements = [
             Settlement(
-                item.sale_id,
-                item.sku,
+                *bucket.name,
                 claim.operation,
                 claim.reservation_id,
                 claim.user_id,
@@ -166,31 +175,40 @@ class StockRepair:
             metrics.CLAIMS_RECOVERED.labels(verdict="refused" if each.epoch is None else "committed").inc()
         return len(left)
 
-    async def _load(self, item: LedgerItem, snapshot: StockSnapshot, reason: str) -> int:
-        """Loads the item under a new epoch. Under its row lock nothing is committed between reading and writing, and
+    async def _load(self, bucket: LedgerBucket, snapshot: StockSnapshot, reason: str) -> int:
+        """Loads the bucket under a new epoch. Under its row lock nothing is committed between reading and writing, and
         claims begin only once the epoch is durable."""
         load_id = uuid4().hex
         async with self._postgres.unit_of_work() as session:
-            await lock_items(session, [item.name])
+            await lock_buckets(session, [bucket.name])
             # Ahead of Redis too: a ledger restored from a backup may be behind it.
-            higher = case((Item.epoch > snapshot.epoch, Item.epoch), else_=snapshot.epoch)
+            higher = case((Bucket.epoch > snapshot.epoch, Bucket.epoch), else_=snapshot.epoch)
             bumped = await session.execute(
-                update(Item)
-                .where(Item.sale_id == item.sale_id, Item.sku == item.sku)
+                update(Bucket)
+                .where(*_is(Bucket, bucket))
                 .values(epoch=higher + 1)
-                .returning(Item.epoch, Item.total - Item.taken)
+                .returning(Bucket.epoch, Bucket.total - Bucket.taken)
             )
             epoch, free = bumped.one()
-            closed = await _CLOSE.run(self._stock, item_keys(item.name), [epoch, load_id, free, item.until])
+            closed = await _CLOSE.run(
+                self._stock, bucket_keys(bucket.name), [epoch, load_id, free, bucket.until]
+            )
             if closed != b"closed":
                 return 0  # another repair is ahead of this one
-            await self._fill(session, item, load_id)
-        opened = await _OPEN.run(self._stock, [keys.stock(*item.name)], [load_id])
+            await self._fill(session, bucket, load_id)
+        opened = await _OPEN.run(self._stock, [keys.stock(*bucket.name)], [load_id])
         metrics.STOCK_LOADS.labels(reason=reason).inc()
-        log.info("stock_loaded", sale_id=item.sale_id, sku=item.sku, epoch=epoch, reason=reason)
+        log.info(
+            "stock_loaded",
+            sale_id=bucket.sale_id,
+            sku=bucket.sku,
+            bucket=bucket.bucket,
+            epoch=epoch,
+            reason=reason,
+        )
         return int(opened == b"opened")
 
-    async def _fill(self, session: WriteSession, item: LedgerItem, load_id: str) -> None:
+    async def _fill(self, session: WriteSession, bucket: LedgerBucket, load_id: str) -> None:
         alive = Reservation.state.in_(("held", "confirmed"))
         buyers = (
             await session.execute(
@@ -199,16 +217,22 @@ class StockRepair:
                     Reservation.user_id,
                     func.coalesce(func.sum(Reservation.quantity).filter(alive), 0),
                 )
-                .where(Reservation.sale_id == item.sale_id, Reservation.sku == item.sku)
+                .where(*_is(Reservation, bucket))
                 .group_by(Reservation.user_id)
             )
         ).all()
-        names = [keys.stock(*item.name), keys.buyers(*item.name)]
+        names = [keys.stock(*bucket.name), keys.buyers(*bucket.name)]
         for start in range(0, len(buyers), self._settings.load_chunk):
-            arguments: list[str | bytes | int] = [load_id, item.until]
+            arguments: list[str | bytes | int] = [load_id, bucket.until]
             for user_id, units in buyers[start : start + self._settings.load_chunk]:
                 arguments += [user_id, int(units)]
             await _FILL.run(self._stock, names, arguments)
+
+
+def _is(row: type[Bucket] | type[Reservation], bucket: LedgerBucket) -> Iterator[ColumnElement[bool]]:
+    return (
+        column == value for column, value in zip((row.sale_id, row.sku, row.bucket), bucket.name, strict=True)
+    )
 
 
 async def _committed(session: ReadSession, claims: Sequence[PendingClaim]) -> set[UUID]:

@@ -24,7 +24,7 @@ from flashsale.lanes import Lanes, Waiting
 from flashsale.ledger import Decision
 from flashsale.marks import SoldOutMarks
 from flashsale.readings import get_reservation, list_reservations
-from flashsale.rules import Wish
+from flashsale.rules import Wish, home_bucket
 from flashsale.sales import SaleBook
 from flashsale.settings import FlashsaleSettings
 from flashsale.stock import Claim, StockClaims
@@ -112,7 +112,8 @@ class Reservations:
                     sku=sku
                 )  # whatever else may be wrong with it; the cheapest answer, to the most
             if refused is None:
-                refused = unfit(sale_id, self._book.find_item(sale_id, sku), request)
+                item = self._book.find_item(sale_id, sku)
+                refused = unfit(sale_id, item, request)
         if refused is not None:
             _answers[refused.code] += 1
             return refused
@@ -128,6 +129,7 @@ class Reservations:
             admitted.admission_id,
             admitted.position,
             request.phone,
+            home_bucket(user_id, item.buckets if item is not None else 1),
         )
 
     def enter(self, wish: Wish, sink: Listener[Reserved]) -> None:

@@ -1,5 +1,6 @@
 """Pure rules of the room: no I/O, no clock."""
 
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal
@@ -9,11 +10,20 @@ import msgspec
 
 Band = Literal["plenty", "some", "few", "none", "unknown"]
 Verdict = Literal[
-    "granted", "replayed", "key_reused", "item_unknown", "not_open", "over", "limit_reached", "sold_out"
+    "granted",
+    "replayed",
+    "key_reused",
+    "item_unknown",
+    "moved",
+    "not_open",
+    "over",
+    "limit_reached",
+    "sold_out",
 ]
 LateVerdict = Literal["regrant", "sold_out", "limit_reached"]
 
 ItemName = tuple[str, str]  # sale_id, sku
+BucketName = tuple[str, str, int]  # sale_id, sku, bucket
 OwnerKey = tuple[str, str, str]  # sale_id, user_id, idempotency key
 OwnerItem = tuple[str, str, str]  # sale_id, user_id, sku
 
@@ -34,6 +44,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     admission_id: UUID
     admission_position: int
     phone: str | None
+    bucket: int  # the home bucket of its user, as far as the asking process knows
 
     @property
     def owner(self) -> OwnerKey:
@@ -42,7 +53,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
 
 
 class ItemState(msgspec.Struct, frozen=True, gc=False):
-    """A locked item, as a decision needs it."""
+    """A locked bucket of an item, as a decision needs it: its own counts, and the facts of the item."""
 
     price_minor: int
     total: int
@@ -55,6 +66,7 @@ class ItemState(msgspec.Struct, frozen=True, gc=False):
     over: bool
     opens_at: datetime
     closes_at: datetime
+    buckets: int
 
 
 class UsedKey(msgspec.Struct, frozen=True, gc=False):
@@ -64,38 +76,56 @@ class UsedKey(msgspec.Struct, frozen=True, gc=False):
     fingerprint: bytes
 
 
+def home_bucket(user_id: str, buckets: int) -> int:
+    """The one bucket of an item in which everything of this user is decided: so its lock guards their limit too."""
+    return zlib.crc32(user_id.encode()) % buckets if buckets > 1 else 0
+
+
+def spread(total: int, taken: Sequence[int]) -> list[int]:
+    """The totals of an item's buckets: each keeps what is taken of it and gets an even share of what is free.
+
+    `total` is not below the sum of `taken`.
+    """
+    share, rest = divmod(total - sum(taken), len(taken))
+    return [gone + share + (bucket < rest) for bucket, gone in enumerate(taken)]
+
+
 def decide(
     wishes: Sequence[Wish],
-    items: Mapping[ItemName, ItemState],
+    items: Mapping[BucketName, ItemState],
     used: Mapping[OwnerKey, UsedKey],
     units: Mapping[OwnerItem, int],
 ) -> list[Verdict]:
     """One verdict a wish, in order: first come, first served, each grant counted against the next.
 
     An old key is answered before anything else is asked: the same request gets the same answer, whatever has
-    happened to the sale since.
+    happened to the sale since. A wish that came to another bucket than its user's home is not decided there: the number of
+    buckets has changed since its process last looked.
     """
     taken = {name: item.taken for name, item in items.items()}
     owned = dict(units)
     verdicts: list[Verdict] = []
     for wish in wishes:
         sale_id, sku, user_id = wish.sale_id, wish.sku, wish.user_id
+        name = sale_id, sku, wish.bucket
         key = used.get((sale_id, user_id, wish.key))
-        item = items.get((sale_id, sku))
+        item = items.get(name)
         if key is not None:
             verdicts.append("replayed" if key.fingerprint == wish.fingerprint else "key_reused")
         elif item is None:
             verdicts.append("item_unknown")
+        elif item.buckets > 1 and home_bucket(user_id, item.buckets) != wish.bucket:
+            verdicts.append("moved")
         elif not item.begun:
             verdicts.append("not_open")
         elif item.over:
             verdicts.append("over")
         elif (has := owned.get((sale_id, user_id, sku), 0) + wish.quantity) > item.per_user_limit:
             verdicts.append("limit_reached")
-        elif (gone := taken[sale_id, sku] + wish.quantity) > item.total:
+        elif (gone := taken[name] + wish.quantity) > item.total:
             verdicts.append("sold_out")
         else:
-            taken[sale_id, sku], owned[sale_id, user_id, sku] = gone, has
+            taken[name], owned[sale_id, user_id, sku] = gone, has
             verdicts.append("granted")
     return verdicts
 

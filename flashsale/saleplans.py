@@ -12,17 +12,19 @@ Texts = dict[str, dict[str, str]]
 ITEMS_MAX: Final = 200  # the queue document carries a band for each and must stay small
 TOTAL_MAX: Final = 10_000_000  # far beyond any flash sale, far below what Lua's doubles count exactly
 PER_USER_LIMIT_MAX: Final = 1000
+BUCKETS_MAX: Final = 64  # each is looked at by every process each second
 
 
 @dataclass(frozen=True, slots=True)
 class ItemPlan:
-    """One scarce thing as planned. `texts` is {"zh-CN": {...}, "en": {...}}."""
+    """One scarce thing as planned. `texts` is {"zh-CN": {...}, "en": {...}}; `buckets`: into how many its stock is split."""
 
     sku: str
     price_minor: int
     total: int
     per_user_limit: int
     texts: Texts
+    buckets: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class ItemFacts:
     total: int
     per_user_limit: int
     texts: Texts
+    buckets: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ def check_plan(plan: SalePlan) -> None:
             raise InvalidInput(f"items.{item.sku}.total", f"must lie in 0..{TOTAL_MAX}")
         if not 1 <= item.per_user_limit <= PER_USER_LIMIT_MAX:
             raise InvalidInput(f"items.{item.sku}.per_user_limit", f"must lie in 1..{PER_USER_LIMIT_MAX}")
+        if not 1 <= item.buckets <= BUCKETS_MAX:
+            raise InvalidInput(f"items.{item.sku}.buckets", f"must lie in 1..{BUCKETS_MAX}")
         if not 0 <= item.price_minor <= AMOUNT_MINOR_MAX // item.per_user_limit:
             raise InvalidInput(f"items.{item.sku}.price_minor", "is negative or too large")
 
@@ -103,7 +108,7 @@ def broken_promises(facts: SaleFacts, plan: SalePlan) -> list[str]:
     for item in facts.items:
         broken += [
             f"items.{item.sku}.{name}"
-            for name in ("price_minor", "per_user_limit")
+            for name in ("price_minor", "per_user_limit", "buckets")
             if getattr(item, name) != getattr(planned[item.sku], name)
         ]
     return broken
@@ -116,12 +121,9 @@ def same_as_applied(facts: SaleFacts, plan: SalePlan) -> bool:
         return False
     planned = {item.sku: item for item in plan.items}
     return planned.keys() == {item.sku for item in facts.items} and all(
-        (item.price_minor, item.total, item.per_user_limit, item.texts)
-        == (
-            planned[item.sku].price_minor,
-            planned[item.sku].total,
-            planned[item.sku].per_user_limit,
-            planned[item.sku].texts,
+        all(
+            getattr(item, name) == getattr(planned[item.sku], name)
+            for name in ("price_minor", "total", "per_user_limit", "texts", "buckets")
         )
         for item in facts.items
     )

@@ -10,8 +10,8 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from flashsale.errors import SaleAlreadyOpen, SaleUnknown, StockBelowTaken
-from flashsale.models import Item, Sale
-from flashsale.rules import ItemName
+from flashsale.models import Bucket, Item, Sale
+from flashsale.rules import ItemName, spread
 from flashsale.saleplans import (
     ItemFacts,
     ItemPlan,
@@ -51,25 +51,28 @@ async def apply_sale(session: WriteSession, plan: SalePlan) -> SaleFacts:
     await session.execute(
         text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": f"sale {plan.sale_id}"}
     )
-    rows = (
-        await session.execute(
-            select(Item)
-            .where(Item.sale_id == plan.sale_id)
-            .order_by(Item.sku)
-            .with_for_update()
-            .execution_options(populate_existing=True)
-        )
-    ).scalars()
-    items = {item.sku: item for item in rows}
+    buckets = await _lock_stock(session, plan.sale_id)
     facts = await _find(session, plan.sale_id)
     if facts is not None:
         if same_as_applied(facts, plan):
             return facts
         await _refuse_broken_promises(session, facts, plan)
-    _refuse_stock_below_taken(items, plan)
+    _refuse_stock_below_taken(buckets, plan)
     await _write_sale(session, plan)
-    await _write_items(session, items, plan)
+    await _write_items(session, buckets, plan)
     return await get_sale(session, plan.sale_id)
+
+
+async def _lock_stock(session: WriteSession, sale_id: str) -> dict[str, list[Bucket]]:
+    """The buckets of each item, locked in the order of lock_buckets.sql."""
+    rows = await session.scalars(
+        select(Bucket)
+        .where(Bucket.sale_id == sale_id)
+        .order_by(Bucket.sku, Bucket.bucket)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {sku: [*buckets] for sku, buckets in groupby(rows, key=lambda row: row.sku)}
 
 
 async def _refuse_broken_promises(session: WriteSession, facts: SaleFacts, plan: SalePlan) -> None:
@@ -78,11 +81,12 @@ async def _refuse_broken_promises(session: WriteSession, facts: SaleFacts, plan:
         raise SaleAlreadyOpen(sale_id=facts.sale_id, changes=changes)
 
 
-def _refuse_stock_below_taken(items: dict[str, Item], plan: SalePlan) -> None:
+def _refuse_stock_below_taken(stock: dict[str, list[Bucket]], plan: SalePlan) -> None:
     totals = {item.sku: item.total for item in plan.items}
-    for sku, item in items.items():
-        if totals.get(sku, 0) < item.taken:
-            raise StockBelowTaken(sku=sku, total=totals.get(sku, 0), taken=item.taken)
+    for sku, buckets in stock.items():
+        taken = sum(bucket.taken for bucket in buckets)
+        if totals.get(sku, 0) < taken:
+            raise StockBelowTaken(sku=sku, total=totals.get(sku, 0), taken=taken)
 
 
 async def _write_sale(session: WriteSession, plan: SalePlan) -> None:
@@ -105,27 +109,53 @@ async def _write_sale(session: WriteSession, plan: SalePlan) -> None:
     )
 
 
-async def _write_items(session: WriteSession, items: dict[str, Item], plan: SalePlan) -> None:
-    gone = items.keys() - {item.sku for item in plan.items}
-    if gone:
-        await session.execute(delete(Item).where(Item.sale_id == plan.sale_id, Item.sku.in_(gone)))
+async def _write_items(session: WriteSession, stock: dict[str, list[Bucket]], plan: SalePlan) -> None:
+    if gone := stock.keys() - {item.sku for item in plan.items}:
+        for row in (Item, Bucket):
+            await session.execute(delete(row).where(row.sale_id == plan.sale_id, row.sku.in_(gone)))
     for item in plan.items:
         written = {
             "price_minor": item.price_minor,
             "total": item.total,
             "per_user_limit": item.per_user_limit,
             "texts": item.texts,
+            "buckets": item.buckets,
         }
-        before = items.get(item.sku)
-        # A new epoch makes the repair load Redis with the new total, and fences what was meant for the old one.
-        step = 1 if before is not None and before.total != item.total else 0
         await session.execute(
             insert(Item)
             .values(sale_id=plan.sale_id, sku=item.sku, **written)
-            .on_conflict_do_update(
-                index_elements=[Item.sale_id, Item.sku], set_={**written, "epoch": Item.epoch + step}
-            )
+            .on_conflict_do_update(index_elements=[Item.sale_id, Item.sku], set_=written)
         )
+        await _write_buckets(session, plan.sale_id, item, stock.get(item.sku, []))
+
+
+async def _write_buckets(
+    session: WriteSession, sale_id: str, item: ItemPlan, before: Sequence[Bucket]
+) -> None:
+    """Spreads the stock of an item over its buckets, if that is not what they have together."""
+    taken = [bucket.taken for bucket in before]
+    if len(before) != item.buckets:
+        if any(taken):
+            raise SaleAlreadyOpen(sale_id=sale_id, changes=[f"items.{item.sku}.buckets"])
+        # Written anew, so that who waits for their lock with an older view of the item finds them gone.
+        await session.execute(delete(Bucket).where(Bucket.sale_id == sale_id, Bucket.sku == item.sku))
+        taken = [0] * item.buckets
+    elif sum(bucket.total for bucket in before) == item.total:
+        return
+    # A new epoch makes the repair load Redis with the new total, and fences what was meant for the old one.
+    epoch = max((bucket.epoch + 1 for bucket in before), default=0)
+    written = insert(Bucket).values(
+        [
+            {"sale_id": sale_id, "sku": item.sku, "bucket": bucket, "total": total, "epoch": epoch}
+            for bucket, total in enumerate(spread(item.total, taken))
+        ]
+    )
+    await session.execute(
+        written.on_conflict_do_update(
+            index_elements=[Bucket.sale_id, Bucket.sku, Bucket.bucket],
+            set_={"total": written.excluded.total, "epoch": written.excluded.epoch},
+        )
+    )
 
 
 async def get_sale(session: ReadSession, sale_id: str) -> SaleFacts:
@@ -169,7 +199,15 @@ _SALE_COLUMNS = (
     Sale.shown_rules,
     Sale.revision,
 )
-_COLUMNS = (*_SALE_COLUMNS, Item.sku, Item.price_minor, Item.total, Item.per_user_limit, Item.texts)
+_COLUMNS = (
+    *_SALE_COLUMNS,
+    Item.sku,
+    Item.price_minor,
+    Item.total,
+    Item.per_user_limit,
+    Item.texts,
+    Item.buckets,
+)
 
 
 def _facts(rows: Iterable[Sequence[Any]]) -> list[SaleFacts]:

@@ -1,13 +1,17 @@
-"""What Redis believes about items at one instant each."""
+"""What Redis believes about buckets at one instant each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from redis.asyncio import Redis
 
 from flashsale import keys
-from flashsale.rules import ItemName
+from flashsale.rules import BucketName
+from kit.lua import LuaCall, LuaScript, run_all
+
+_LOOK: Final = LuaScript.from_file("flashsale", "look")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +27,13 @@ class PendingClaim:
 
 @dataclass(frozen=True, slots=True)
 class StockSnapshot:
-    """One item in Redis. Not `is_open`: absent, being loaded, or loaded into another server process (this one
-    may have gone back in time); then the numbers mean nothing."""
+    """One bucket in Redis. Not `is_open`: absent, being loaded, or loaded into another server process (this one
+    may have gone back in time); then the numbers mean nothing. `buyers` counts who has ever had some under this load."""
 
     is_open: bool
     available: int
     epoch: int
+    buyers: int
     pending: tuple[PendingClaim, ...]
     now_ms: int
 
@@ -37,30 +42,37 @@ class StockSnapshot:
         return sum(claim.quantity for claim in self.pending)
 
 
-async def take_snapshots(stock: Redis, names: Sequence[ItemName]) -> list[StockSnapshot]:
-    """One snapshot an item, its hashes read in one transaction. Raises redis errors unchanged."""
-    snapshots = []
-    for name in names:
-        pipeline = stock.pipeline(transaction=True)
-        pipeline.hmget(keys.stock(*name), ["available", "epoch", "open", "run"])
-        pipeline.hgetall(keys.pending(*name))
-        pipeline.time()
-        pipeline.info("server")
-        (available, epoch, is_open, run), pending, (seconds, microseconds), server = await pipeline.execute()
-        snapshots.append(
-            StockSnapshot(
-                is_open=None not in (is_open, available, run) and run.decode() == server["run_id"],
-                available=int(available or 0),
-                epoch=int(epoch or 0),
-                pending=tuple(_claim(operation, value) for operation, value in pending.items()),
-                now_ms=seconds * 1000 + microseconds // 1000,
-            )
-        )
-    return snapshots
+async def take_snapshots(
+    stock: Redis, names: Sequence[BucketName], *, claims: bool = True
+) -> list[StockSnapshot]:
+    """One snapshot a bucket, each of one instant, in one round trip; without `claims`, `pending` is left empty.
+
+    Raises redis errors unchanged.
+    """
+    if not names:
+        return []
+    answers = await run_all(stock, [LuaCall(_LOOK, bucket_keys(name), [int(claims)]) for name in names])
+    return [_snapshot(answer) for answer in answers]
 
 
-def _claim(operation: bytes, value: bytes) -> PendingClaim:
-    reservation_id, user_id, quantity, claimed_ms = value.decode().split(" ")
-    return PendingClaim(
-        operation.decode(), UUID(reservation_id), user_id, int(quantity), int(float(claimed_ms))
+def bucket_keys(name: BucketName) -> list[str]:
+    """The keys of a bucket, in the order its scripts take them."""
+    return [keys.stock(*name), keys.pending(*name), keys.buyers(*name)]
+
+
+def _snapshot(answer: object) -> StockSnapshot:
+    if isinstance(answer, Exception):
+        raise answer
+    assert isinstance(answer, list)
+    is_open, available, epoch, buyers, now_ms, pending = answer
+    return StockSnapshot(
+        bool(is_open), int(available), int(epoch), buyers, tuple(_claims(iter(pending))), int(now_ms)
     )
+
+
+def _claims(pending: Iterator[bytes]) -> Iterator[PendingClaim]:
+    for operation in pending:
+        reservation_id, user_id, quantity, claimed_ms = next(pending).decode().split(" ")
+        yield PendingClaim(
+            operation.decode(), UUID(reservation_id), user_id, int(quantity), int(float(claimed_ms))
+        )

@@ -17,7 +17,7 @@ def _read(name: str) -> Statement:
     return statement(sql, f"flashsale/sql/{name}.sql")
 
 
-LOCK_ITEMS: Final = _read("lock_items")
+LOCK_BUCKETS: Final = _read("lock_buckets")
 STANDING: Final = _read("standing")
 INSERT_HOLDS: Final = _read("insert_holds")
 TAKE_UNITS: Final = _read("take_units")

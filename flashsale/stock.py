@@ -18,8 +18,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from flashsale import keys
-from flashsale.rules import ItemName, Wish
+from flashsale.rules import BucketName, Wish
 from flashsale.sales import SaleBook
+from flashsale.snapshots import bucket_keys
 from kit.lua import LuaCall, LuaScript, run_all
 from kit.redis import is_away
 
@@ -44,6 +45,7 @@ class Settlement(msgspec.Struct, frozen=True, gc=False):
 
     sale_id: str
     sku: str
+    bucket: int
     operation: str
     reservation_id: UUID
     user_id: str
@@ -57,6 +59,7 @@ class EndedHold:
 
     sale_id: str
     sku: str
+    bucket: int
     user_id: str
     quantity: int
     epoch: int
@@ -79,17 +82,17 @@ class StockClaims:
         """One outcome a wish, in one round trip that also carries the settlements of earlier batches."""
         if time.monotonic() < self._resting_until:
             return ["away"] * len(wishes)
-        by_item: dict[ItemName, list[Wish]] = defaultdict(list)
+        by_bucket: dict[BucketName, list[Wish]] = defaultdict(list)
         for wish in wishes:
-            by_item[wish.sale_id, wish.sku].append(wish)
-        answers = await self._send_claims([self._claim_call(*each) for each in by_item.items()])
+            by_bucket[wish.sale_id, wish.sku, wish.bucket].append(wish)
+        answers = await self._send_claims([self._claim_call(*each) for each in by_bucket.items()])
         outcomes = [
-            _outcomes(answer, len(asked)) for asked, answer in zip(by_item.values(), answers, strict=True)
+            _outcomes(answer, len(asked)) for asked, answer in zip(by_bucket.values(), answers, strict=True)
         ]
         if len(outcomes) == 1:
             return outcomes[0]
-        said = {name: iter(each) for name, each in zip(by_item, outcomes, strict=True)}
-        return [next(said[wish.sale_id, wish.sku]) for wish in wishes]
+        said = {name: iter(each) for name, each in zip(by_bucket, outcomes, strict=True)}
+        return [next(said[wish.sale_id, wish.sku, wish.bucket]) for wish in wishes]
 
     def settle(self, wish: Wish, *, epoch: int | None) -> None:
         """Notes what became of a claim, for the next round trip; see `Settlement`."""
@@ -98,6 +101,7 @@ class StockClaims:
                 Settlement(
                     wish.sale_id,
                     wish.sku,
+                    wish.bucket,
                     operation(wish),
                     wish.reservation_id,
                     wish.user_id,
@@ -143,7 +147,7 @@ class StockClaims:
         noted, self._settlements = self._settlements, []
         return settle_calls(noted)
 
-    def _claim_call(self, name: ItemName, wishes: Sequence[Wish]) -> LuaCall:
+    def _claim_call(self, name: BucketName, wishes: Sequence[Wish]) -> LuaCall:
         item = self._book.get(name[0]).item(name[1])
         columns = (
             [operation(wish) for wish in wishes],
@@ -152,20 +156,15 @@ class StockClaims:
             [wish.quantity for wish in wishes],
         )
         return LuaCall(
-            _CLAIM, item_keys(name), [item.per_user_limit if item is not None else 0, _pack(columns)]
+            _CLAIM, bucket_keys(name), [item.per_user_limit if item is not None else 0, _pack(columns)]
         )
 
 
-def item_keys(name: ItemName) -> list[str]:
-    """The keys of an item, in the order its scripts take them."""
-    return [keys.stock(*name), keys.pending(*name), keys.buyers(*name)]
-
-
 def settle_calls(settlements: Sequence[Settlement]) -> list[LuaCall]:
-    """One call for each item and fate that there is to report, in pieces that a script can take."""
-    by_fate: dict[tuple[str, str, int | None], list[Settlement]] = defaultdict(list)
+    """One call for each bucket and fate that there is to report, in pieces that a script can take."""
+    by_fate: dict[tuple[BucketName, int | None], list[Settlement]] = defaultdict(list)
     for each in settlements:
-        by_fate[each.sale_id, each.sku, each.epoch].append(each)
+        by_fate[(each.sale_id, each.sku, each.bucket), each.epoch].append(each)
     return [
         _settle_call(fate, settled[start : start + _PIECE])
         for fate, settled in by_fate.items()
@@ -173,27 +172,27 @@ def settle_calls(settlements: Sequence[Settlement]) -> list[LuaCall]:
     ]
 
 
-def _settle_call(fate: tuple[str, str, int | None], settled: Sequence[Settlement]) -> LuaCall:
-    sale_id, sku, epoch = fate
+def _settle_call(fate: tuple[BucketName, int | None], settled: Sequence[Settlement]) -> LuaCall:
+    name, epoch = fate
     columns = (
         [each.operation for each in settled],
         [each.reservation_id for each in settled],
         [each.user_id for each in settled],
         [each.quantity for each in settled],
     )
-    return LuaCall(_SETTLE, item_keys((sale_id, sku)), ["" if epoch is None else epoch, _pack(columns)])
+    return LuaCall(_SETTLE, bucket_keys(name), ["" if epoch is None else epoch, _pack(columns)])
 
 
 async def give_back(stock: Redis, ended: Sequence[EndedHold]) -> None:
     """Returns units to Redis after the commit that ended their holds; sent once, raises redis errors unchanged."""
-    by_item: dict[ItemName, list[str | bytes | int]] = defaultdict(list)
+    by_bucket: dict[BucketName, list[str | bytes | int]] = defaultdict(list)
     for hold in ended:
-        by_item[hold.sale_id, hold.sku] += [hold.user_id, hold.quantity, hold.epoch]
+        by_bucket[hold.sale_id, hold.sku, hold.bucket] += [hold.user_id, hold.quantity, hold.epoch]
     await run_all(
         stock,
         [
             LuaCall(_GIVE_BACK, [keys.stock(*name), keys.buyers(*name)], arguments)
-            for name, arguments in by_item.items()
+            for name, arguments in by_bucket.items()
         ],
     )
 

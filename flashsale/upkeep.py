@@ -7,7 +7,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import select
 
 from flashsale.holds import expire_holds
-from flashsale.models import Item
+from flashsale.models import Bucket
 from flashsale.repair import RepairReport, StockRepair
 from flashsale.snapshots import take_snapshots
 from kit.postgres import ReadSession, WriteSession
@@ -18,9 +18,10 @@ __all__ = ["RepairReport", "StockRepair", "StockView", "expire_due", "stock_view
 
 @dataclass(frozen=True, slots=True)
 class StockView:
-    """One item in the ledger and in Redis; the Redis side is None where Redis does not know it."""
+    """One bucket of an item in the ledger and in Redis; the Redis side is None where Redis does not know it."""
 
     sku: str
+    bucket: int
     total: int
     taken: int
     epoch: int
@@ -38,16 +39,16 @@ async def expire_due(session: WriteSession, stock: Redis, *, batch_max: int) -> 
 
 
 async def stock_views(session: ReadSession, stock: Redis, sale_id: str) -> list[StockView]:
-    """Each item of a sale as the ledger and as Redis see it, not at one instant. Never raises for Redis."""
+    """Each bucket of a sale's items as the ledger and as Redis see it, not at one instant. Never raises for Redis."""
     rows = (
         await session.execute(
-            select(Item.sku, Item.total, Item.taken, Item.epoch)
-            .where(Item.sale_id == sale_id)
-            .order_by(Item.sku)
+            select(Bucket.sku, Bucket.bucket, Bucket.total, Bucket.taken, Bucket.epoch)
+            .where(Bucket.sale_id == sale_id)
+            .order_by(Bucket.sku, Bucket.bucket)
         )
     ).all()
     try:
-        snapshots = await take_snapshots(stock, [(sale_id, row.sku) for row in rows])
+        snapshots = await take_snapshots(stock, [(sale_id, row.sku, row.bucket) for row in rows])
     except (RedisError, OSError) as error:
         if not is_away(error):
             raise

@@ -1,4 +1,4 @@
--- Claims units of one item for a whole batch: checks everything first, writes last, each operation at most once.
+-- Claims units of one bucket for a whole batch: checks everything first, writes last, each operation at most once.
 -- KEYS[1] stock hash {available, epoch, open, until, run}   KEYS[2] pending hash   KEYS[3] buyers hash
 -- ARGV[1] per-user limit (units)   ARGV[2] the batch in MessagePack, one list a column: operations, reservation ids, users,
 --   quantities (units); at most 1000 of each, what one command may be handed
@@ -8,7 +8,7 @@
 --   limit_reached       the user would have more than the limit
 --   sold_out            not so many units are free
 --   sold_out_to_buyer   the same, to a user who has reserved before: an old key may be repeated
--- or not_loaded alone: Redis does not know this item and must not say yes; nor may a server that restarted or was
+-- or not_loaded alone: Redis does not know this bucket and must not say yes; nor may a server that restarted or was
 -- promoted since the load, for it may have gone back in time.
 local stock = redis.call('HMGET', KEYS[1], 'available', 'open', 'until', 'run')
 local run = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')

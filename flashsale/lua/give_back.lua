@@ -1,4 +1,4 @@
--- Returns units of ended holds of one item to Redis, after PostgreSQL has committed their end.
+-- Returns units of ended holds of one bucket to Redis, after PostgreSQL has committed their end.
 -- KEYS[1] stock hash {available, epoch, run}   KEYS[2] buyers hash
 -- ARGV per hold: user, quantity (units), ledger epoch of that commit
 -- OUTCOMES, counted: {returned, ignored}; ignored under another epoch, because that load has counted

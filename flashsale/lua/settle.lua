@@ -1,4 +1,4 @@
--- Reports to Redis what PostgreSQL decided about claims of one item.
+-- Reports to Redis what PostgreSQL decided about claims of one bucket.
 -- KEYS[1] stock hash {available, epoch, until, run}   KEYS[2] pending hash   KEYS[3] buyers hash
 -- ARGV[1] the ledger epoch of the commit, '' if the claims were refused   ARGV[2] the claims in MessagePack, one list a
 --   column: operations, reservation ids, users, quantities (units); at most 1000 of each

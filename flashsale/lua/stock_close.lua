@@ -1,4 +1,4 @@
--- Begins a load of one item: forgets what Redis believed and writes what the ledger says, closed to claims and bound to
+-- Begins a load of one bucket: forgets what Redis believed and writes what the ledger says, closed to claims and bound to
 -- this server process.
 -- KEYS[1] stock hash   KEYS[2] pending hash   KEYS[3] buyers hash
 -- ARGV[1] epoch   ARGV[2] load id   ARGV[3] units free in the ledger   ARGV[4] expiry of the keys (unix seconds)

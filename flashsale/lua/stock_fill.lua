@@ -1,4 +1,4 @@
--- Continues a load of one item with a piece of its buyers.
+-- Continues a load of one bucket with a piece of its buyers.
 -- KEYS[1] stock hash {load}   KEYS[2] buyers hash
 -- ARGV[1] load id   ARGV[2] expiry of the keys (unix seconds); then per buyer: user, units held or bought
 -- OUTCOMES: filled; or superseded, if another load has begun: nothing is touched.

@@ -1,4 +1,4 @@
--- Ends a load of one item, once its epoch is durable in PostgreSQL: claims may begin.
+-- Ends a load of one bucket, once its epoch is durable in PostgreSQL: claims may begin.
 -- KEYS[1] stock hash {load, open, run}
 -- ARGV[1] load id
 -- OUTCOMES: opened; or superseded, if another load has begun, or another server process since: nothing is touched.

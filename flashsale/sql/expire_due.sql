@@ -1,5 +1,5 @@
 -- Ends the holds whose deadline has passed, the longest overdue first, by PostgreSQL's clock.
--- Parameters: batch_max. Rows: reservation_id, sale_id, sku, user_id, quantity of those ended.
+-- Parameters: batch_max. Rows: reservation_id, sale_id, sku, bucket, user_id, quantity of those ended.
 -- A hold that somebody is just paying or releasing is locked, and passed over until the next round.
 WITH due AS (
     SELECT reservation_id
@@ -17,5 +17,6 @@ RETURNING
     reservations.reservation_id,
     reservations.sale_id,
     reservations.sku,
+    reservations.bucket,
     reservations.user_id,
     reservations.quantity

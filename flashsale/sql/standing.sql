@@ -1,7 +1,7 @@
 -- What those of a batch already have in its sales: the reservations under its keys, and those that hold units.
 -- Parameters: sale_ids, user_ids, keys (literals; each asker, sale and key named at least once).
 -- Rows: sale_id, user_id, sku, idempotency_key, reservation_id, request_fingerprint, the units it holds. There may be more
--- than were asked for (another asker's key, another sale of the batch). Run under the locks of lock_items.
+-- than were asked for (another asker's key, another sale of the batch). Run under the locks of lock_buckets.
 SELECT
     sale_id,
     user_id,

@@ -17,5 +17,6 @@ def nginx_buyers(sale_id: str) -> str:
 
 
 def gateway_stock(sale_id: str, sku: str) -> str:
-    """The gateway's own stock hash; read here, where no ledger is written, to see how many units were claimed."""
-    return f"flashsale:{{{sale_id}}}:stock:{sku}"
+    """The gateway's own stock hash of an item in one bucket; read here, where no ledger is written, to see how many units
+    were claimed."""
+    return f"flashsale:{{{sale_id}:{sku}:0}}:stock"

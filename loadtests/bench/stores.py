@@ -100,11 +100,11 @@ async def ledger(connection: asyncpg.Connection, sale_id: str, sku: str, ids: Se
     """The gateway's own ledger, read as anyone with the database could."""
     row = await connection.fetchrow(
         """
-        SELECT items.total, items.taken,
+        SELECT sum(total)::bigint AS total, sum(taken)::bigint AS taken,
             (SELECT coalesce(sum(quantity), 0) FROM flashsale.reservations
              WHERE sale_id = $1 AND sku = $2 AND state IN ('held', 'confirmed')) AS reserved,
             (SELECT count(*) FROM flashsale.reservations WHERE reservation_id = ANY($3::uuid[])) AS known
-        FROM flashsale.items WHERE sale_id = $1 AND sku = $2
+        FROM flashsale.buckets WHERE sale_id = $1 AND sku = $2
         """,
         sale_id,
         sku,

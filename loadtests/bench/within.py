@@ -19,8 +19,8 @@ import uvloop
 
 from flashsale import reservations
 from flashsale.committer import Committed, GroupCommitter
-from flashsale.ledger import Decision, hold, lock_items
-from flashsale.rules import ItemName, ItemState, Wish
+from flashsale.ledger import Decision, hold, lock_buckets
+from flashsale.rules import BucketName, ItemState, Wish
 from gateway.__main__ import main as serve_gateway
 from kit.clock import SystemClock
 from kit.errors import DomainError
@@ -40,25 +40,25 @@ OUTSTANDING: Final = (
 
 
 class Unwritten(GroupCommitter):
-    """Grants what Redis has claimed, at once and for nobody to find again. It reads each item's facts one time."""
+    """Grants what Redis has claimed, at once and for nobody to find again. It reads each bucket's facts one time."""
 
-    _items: dict[ItemName, ItemState]
+    _items: dict[BucketName, ItemState]
 
     async def commit(self, wishes: Sequence[Wish]) -> list[Committed]:
-        items = await self._facts({(wish.sale_id, wish.sku) for wish in wishes})
+        items = await self._facts({(wish.sale_id, wish.sku, wish.bucket) for wish in wishes})
         return [
-            Decision("granted", held, items[held.sale_id, held.sku])
-            for held in hold(wishes, items, datetime.now(UTC))
+            Decision("granted", held, items[wish.sale_id, wish.sku, wish.bucket])
+            for wish, held in zip(wishes, hold(wishes, items, datetime.now(UTC)), strict=True)
         ]
 
     async def find_replays(self, wishes: Sequence[Wish]) -> list[Decision | None]:
         return [None] * len(wishes)
 
-    async def _facts(self, names: set[ItemName]) -> dict[ItemName, ItemState]:
-        known: dict[ItemName, ItemState] = getattr(self, "_items", {})
+    async def _facts(self, names: set[BucketName]) -> dict[BucketName, ItemState]:
+        known: dict[BucketName, ItemState] = getattr(self, "_items", {})
         if not names <= known.keys():
             async with self._postgres.unit_of_work() as session:
-                known = {**known, **await lock_items(session, names - known.keys())}
+                known = {**known, **await lock_buckets(session, names - known.keys())}
             self._items = known
         return known
 

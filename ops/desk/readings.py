@@ -93,7 +93,7 @@ async def read_rooms(session: ReadSession, sale_ids: Iterable[str]) -> dict[str,
 
 async def read_sold_out(session: ReadSession, sale_ids: Iterable[str]) -> set[str]:
     """The sales without a free unit of any item."""
-    row = flashsale.Item
+    row = flashsale.Bucket
     found = await session.scalars(
         select(row.sale_id)
         .where(row.sale_id.in_(list(sale_ids)))

@@ -1,7 +1,7 @@
 """Redis against the ledger: what Redis would still give away is never more than the ledger has left.
 
 Read in the order ledger, Redis, ledger, so that reservations in between can only make the sum look smaller; units that
-come back in between can make it look larger for a moment, so only an item that is above at every look counts.
+come back in between can make it look larger for a moment, so only a bucket that is above at every look counts.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from uuid import UUID
 from redis.asyncio import Redis
 from sqlalchemy import select
 
-from flashsale.models import Item, Reservation
+from flashsale.models import Bucket, Reservation
 from flashsale.snapshots import StockSnapshot, take_snapshots
 from kit.postgres import Postgres
 
@@ -22,7 +22,7 @@ def is_above_ledger(free: int, epoch: int, snapshot: StockSnapshot, committed: f
     """Whether Redis, under the ledger's own epoch, has more to give than the ledger.
 
     What is claimed and not committed counts as Redis's: it comes back when its commit fails. Under another epoch the
-    ledger fences Redis's claims, and an item that is absent or being loaded is not offered at all.
+    ledger fences Redis's claims, and a bucket that is absent or being loaded is not offered at all.
     """
     if not snapshot.is_open or snapshot.epoch != epoch:
         return False
@@ -31,19 +31,18 @@ def is_above_ledger(free: int, epoch: int, snapshot: StockSnapshot, committed: f
 
 
 async def find_above_ledger(postgres: Postgres, stock: Redis, sale_id: str | None) -> list[str]:
-    """`sale/sku` of the items that are above the ledger at this look. Raises `Unavailable`, redis errors."""
-    wanted = select(Item.sale_id, Item.sku, Item.total - Item.taken, Item.epoch).order_by(
-        Item.sale_id, Item.sku
-    )
+    """`sale/sku/bucket` of what is above the ledger at this look. Raises `Unavailable`, redis errors."""
+    name = (Bucket.sale_id, Bucket.sku, Bucket.bucket)
+    wanted = select(*name, Bucket.total - Bucket.taken, Bucket.epoch).order_by(*name)
     if sale_id is not None:
-        wanted = wanted.where(Item.sale_id == sale_id)
+        wanted = wanted.where(Bucket.sale_id == sale_id)
     async with postgres.read() as session:
-        items = (await session.execute(wanted)).all()
-    snapshots = await take_snapshots(stock, [(item[0], item[1]) for item in items])
+        buckets = (await session.execute(wanted)).all()
+    snapshots = await take_snapshots(stock, [(row[0], row[1], row[2]) for row in buckets])
     committed = await _read_committed(postgres, snapshots)
     return [
-        f"{sale}/{sku}"
-        for (sale, sku, free, epoch), snapshot in zip(items, snapshots, strict=True)
+        f"{sale}/{sku}/{bucket}"
+        for (sale, sku, bucket, free, epoch), snapshot in zip(buckets, snapshots, strict=True)
         if is_above_ledger(free, epoch, snapshot, committed)
     ]
 

@@ -49,7 +49,8 @@ _HISTORY: Final = frozenset({"history"})
 
 TRUTHS: Final = (
     Truth("stock_within_total", "held and confirmed units never exceed an item's stock"),
-    Truth("stock_taken_is_sum", "the stock counter is the sum of held and confirmed units"),
+    Truth("stock_taken_is_sum", "each bucket's counter is the sum of its held and confirmed units"),
+    Truth("stock_buckets_are_total", "an item's buckets have together exactly its stock"),
     Truth("users_within_limit", "no user is over the limit of an item"),
     Truth("holds_end_once", "each hold ends once and says how"),
     Truth("holds_end_in_time", "no hold outlives its deadline"),

@@ -105,7 +105,7 @@ def show_one(
             f"waiting room: {room.rate_per_second} a second, frontier {room.frontier}, tickets up to {room.issued}"
             + (", paused" if room.paused else "")
         )
-    console.print(_items_table(facts, {view.sku: view for view in stock}, language))
+    console.print(_items_table(facts, stock, language))
     if rules := facts.shown_rules.get("rewards"):
         console.print(_rewards_table(rules))
 
@@ -165,16 +165,17 @@ async def _now(session: ReadSession) -> datetime:
     return now
 
 
-def _items_table(facts: SaleFacts, stock: dict[str, StockView], language: str) -> Table:
+def _items_table(facts: SaleFacts, stock: list[StockView], language: str) -> Table:
     table = Table(title="Items", title_justify="left")
     table.add_column("sku", overflow="fold")
     table.add_column("title", overflow="fold")
     for column in (f"price ({facts.currency}, minor)", "a person", "stock", "taken", "free in Redis"):
         table.add_column(column, justify="right")
     for item in facts.items:
-        view = stock.get(item.sku)
-        free = "-" if view is None or view.redis_available is None else str(view.redis_available)
-        taken = "-" if view is None else str(view.taken)
+        views = [view for view in stock if view.sku == item.sku]
+        seen = [view.redis_available for view in views if view.redis_available is not None]
+        free = str(sum(seen)) if views and len(seen) == len(views) else "-"
+        taken = str(sum(view.taken for view in views)) if views else "-"
         title = item.texts.get(language, {}).get("title", "")
         table.add_row(
             item.sku, title, str(item.price_minor), str(item.per_user_limit), str(item.total), taken, free

@@ -60,7 +60,7 @@ def unguarded_database(servers: ServerUrls) -> Iterator[str]:
     url = urlunsplit(urlsplit(servers.database)._replace(path=f"/{name}"))
     asyncio.run(administer(servers.database, f"CREATE DATABASE {name}"))
     migrate(url)
-    asyncio.run(administer(url, "ALTER TABLE flashsale.items DROP CONSTRAINT ck_items_never_oversold"))
+    asyncio.run(administer(url, "ALTER TABLE flashsale.buckets DROP CONSTRAINT ck_buckets_never_oversold"))
     yield url
     asyncio.run(administer(servers.database, f"DROP DATABASE {name} WITH (FORCE)"))
 
@@ -86,9 +86,9 @@ def without_item_lock(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
     def remove() -> None:
         for name, guard in (
-            ("LOCK_ITEMS", "FOR UPDATE OF items"),
-            ("INSERT_HOLDS", "AND items.taken + named.units <= items.total"),
-            ("TAKE_UNITS", "AND items.taken + wanted.units <= items.total"),
+            ("LOCK_BUCKETS", "FOR UPDATE OF buckets"),
+            ("INSERT_HOLDS", "AND buckets.taken + named.units <= buckets.total"),
+            ("TAKE_UNITS", "AND buckets.taken + wanted.units <= buckets.total"),
         ):
             guarded = str(getattr(statements, name).clause)
             assert guard in guarded

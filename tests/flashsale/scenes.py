@@ -85,9 +85,9 @@ class Shop:
 
     async def taken(self, sku: str = SKU) -> int:
         async with self.postgres.read() as session:
-            item = models.Item
+            row = models.Bucket
             found = await session.scalar(
-                select(item.taken).where(item.sale_id == self.sale_id, item.sku == sku)
+                select(func.sum(row.taken)).where(row.sale_id == self.sale_id, row.sku == sku)
             )
         return int(found or 0)
 
@@ -104,17 +104,17 @@ class Shop:
 
     async def available(self, sku: str = SKU) -> int | None:
         """Free in Redis."""
-        found = await self.stock.hget(keys.stock(self.sale_id, sku), "available")  # type: ignore[misc]
+        found = await self.stock.hget(keys.stock(self.sale_id, sku, 0), "available")  # type: ignore[misc]
         return None if found is None else int(found)
 
     async def pending(self, sku: str = SKU) -> int:
-        return int(await self.stock.hlen(keys.pending(self.sale_id, sku)))  # type: ignore[misc]
+        return int(await self.stock.hlen(keys.pending(self.sale_id, sku, 0)))  # type: ignore[misc]
 
     async def forget(self, skus: Sequence[str] = (SKU,)) -> None:
         """Redis loses this sale, as if it had been emptied."""
         for sku in skus:
             for build in (keys.stock, keys.pending, keys.buyers):
-                await self.stock.delete(build(self.sale_id, sku))
+                await self.stock.delete(build(self.sale_id, sku, 0))
 
     async def overdue(self, reservation_id: UUID) -> None:
         """Moves the deadline of a hold so far into the past that its end comes before those that other tests left due."""
@@ -124,7 +124,7 @@ class Shop:
 
 
 def a_wish(sale_id: str, user_id: str, *, key: str | None = None, **changes: Any) -> Wish:
-    wish = Wish(new_id(), sale_id, SKU, user_id, 1, key or uuid4().hex, b"same", uuid4(), 7, None)
+    wish = Wish(new_id(), sale_id, SKU, user_id, 1, key or uuid4().hex, b"same", uuid4(), 7, None, 0)
     return structs.replace(wish, **changes)
 
 

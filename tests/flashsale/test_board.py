@@ -24,7 +24,7 @@ async def test_the_board_tells_bands_and_when_everything_is_gone(
     await board.refresh(shop.stock, shop.book)
     assert board.bands(shop.sale_id) == {"phone": "none", "case": "plenty"}
     assert not board.sold_out(shop.sale_id)
-    await shop.stock.hset(keys.stock(shop.sale_id, "case"), "available", 0)  # type: ignore[misc]
+    await shop.stock.hset(keys.stock(shop.sale_id, "case", 0), "available", 0)  # type: ignore[misc]
     await board.refresh(shop.stock, shop.book)
     assert board.sold_out(shop.sale_id)
 

@@ -227,6 +227,6 @@ async def test_the_table_itself_refuses_to_be_oversold(open_shop: OpenShop, post
     with pytest.raises(DBAPIError, match="never_oversold"):
         async with postgres.unit_of_work() as session:
             await session.execute(
-                text("UPDATE flashsale.items SET taken = 2 WHERE sale_id = :sale_id"),
+                text("UPDATE flashsale.buckets SET taken = 2 WHERE sale_id = :sale_id"),
                 {"sale_id": shop.sale_id},
             )

@@ -202,7 +202,7 @@ async def test_a_redis_that_came_back_old_is_lowered_to_the_ledger(
 ) -> None:
     shop = await open_shop(an_item(total=10))
     service = await start_service(shop)
-    name = keys.stock(shop.sale_id, SKU)
+    name = keys.stock(shop.sale_id, SKU, 0)
     old = await shop.stock.dump(name)
     await rush(shop, service, [f"user{n}" for n in range(6)])
     await shop.stock.restore(name, 0, old, replace=True)
@@ -220,7 +220,7 @@ async def test_the_ledger_refuses_what_an_old_redis_would_sell(
     shop = await open_shop(an_item(total=2))
     service = await start_service(shop)
     await rush(shop, service, ["ada", "bob"])
-    await shop.stock.hset(keys.stock(shop.sale_id, SKU), "available", 50)  # type: ignore[misc]
+    await shop.stock.hset(keys.stock(shop.sale_id, SKU, 0), "available", 50)  # type: ignore[misc]
     answers = await rush(shop, service, [f"user{n}" for n in range(10)])
     assert all(isinstance(answer, SoldOut) for answer in answers)
     assert (await shop.taken(), await shop.units()) == (2, 2)
@@ -234,9 +234,9 @@ async def test_units_that_come_back_after_a_load_are_not_counted_twice(open_shop
     await shop.repair()
     (after,) = await _views(shop)
     assert after.epoch == after.redis_epoch == before.epoch + 1
-    await give_back(shop.stock, [EndedHold(shop.sale_id, SKU, "ada", 1, before.epoch)])
+    await give_back(shop.stock, [EndedHold(shop.sale_id, SKU, 0, "ada", 1, before.epoch)])
     assert await shop.available() == 10
-    await give_back(shop.stock, [EndedHold(shop.sale_id, SKU, "ada", 1, after.epoch)])
+    await give_back(shop.stock, [EndedHold(shop.sale_id, SKU, 0, "ada", 1, after.epoch)])
     assert await shop.available() == 11
     await shop.repair()
     assert await shop.available() == 10
@@ -244,7 +244,7 @@ async def test_units_that_come_back_after_a_load_are_not_counted_twice(open_shop
 
 async def test_a_ledger_that_is_behind_redis_takes_an_epoch_beyond_it(open_shop: OpenShop) -> None:
     shop = await open_shop()
-    await shop.stock.hset(keys.stock(shop.sale_id, SKU), "epoch", 40)  # type: ignore[misc]
+    await shop.stock.hset(keys.stock(shop.sale_id, SKU, 0), "epoch", 40)  # type: ignore[misc]
     await shop.repair()
     (view,) = await _views(shop)
     assert view.epoch == view.redis_epoch == 41
@@ -304,10 +304,10 @@ async def test_a_large_crowd_of_buyers_is_loaded_in_pieces(
     await service.stop()
     await shop.forget()
     await StockRepair(shop.postgres, shop.stock, FlashsaleSettings(load_chunk=4)).run_once()
-    assert await shop.stock.hlen(keys.buyers(shop.sale_id, SKU)) == 25  # type: ignore[misc]
+    assert await shop.stock.hlen(keys.buyers(shop.sale_id, SKU, 0)) == 25  # type: ignore[misc]
     assert await shop.available() == 75
     for build in (keys.stock, keys.buyers):
-        assert await shop.stock.ttl(build(shop.sale_id, SKU)) > 0
+        assert await shop.stock.ttl(build(shop.sale_id, SKU, 0)) > 0
 
 
 async def test_the_view_of_redis_settles_on_the_ledger_after_a_quiet_moment(

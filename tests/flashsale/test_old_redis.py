@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from flashsale import repair, stock
 from flashsale.board import StockBoard
 from flashsale.errors import LimitReached
-from flashsale.rules import ItemName
+from flashsale.rules import BucketName
 from flashsale.snapshots import StockSnapshot
 from flashsale.stock import EndedHold, StockClaims, give_back
 from flashsale.upkeep import StockRepair, stock_views
@@ -84,7 +84,7 @@ async def test_reports_leave_it_alone(back_in_time: Shop) -> None:
     available = await shop.available()
     async with shop.postgres.read() as session:
         (view,) = await stock_views(session, shop.stock, shop.sale_id)
-    await give_back(shop.stock, [EndedHold(shop.sale_id, SKU, "bob", 1, view.epoch)])
+    await give_back(shop.stock, [EndedHold(shop.sale_id, SKU, 0, "bob", 1, view.epoch)])
     claims = StockClaims(shop.stock, shop.book, rest_seconds=1)
     claims.settle(a_wish(shop.sale_id, "eve"), epoch=view.epoch)
     await claims.flush()
@@ -124,7 +124,7 @@ def unbound(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(stock, name, LuaScript(source.replace(check, "")))
     look = repair.take_snapshots
 
-    async def believe(client: Redis, names: Sequence[ItemName]) -> list[StockSnapshot]:
+    async def believe(client: Redis, names: Sequence[BucketName]) -> list[StockSnapshot]:
         return [replace(each, is_open=each.epoch > 0) for each in await look(client, names)]
 
     monkeypatch.setattr(repair, "take_snapshots", believe)

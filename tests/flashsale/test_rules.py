@@ -12,8 +12,8 @@ from kit.ids import new_id
 from tests.flashsale.scenes import SKU, a_wish
 
 NOON = datetime(2026, 11, 11, 12, tzinfo=UTC)
-ITEM = ItemState(100, 10, 0, 2, 1, "CNY", 60, True, False, NOON, NOON)
-NAME = ("sale", SKU)
+ITEM = ItemState(100, 10, 0, 2, 1, "CNY", 60, True, False, NOON, NOON, 1)
+NAME = ("sale", SKU, 0)
 
 
 def test_an_old_key_is_answered_before_anything_else_is_asked() -> None:

@@ -97,7 +97,7 @@ async def test_a_lost_list_of_buyers_costs_neither_units_nor_the_neighbours(
     service = await start_service(shop, lanes=1)
     for name in ("ada", "bob"):
         await service.reserve(a_request(shop.sale_id, name))
-    await shop.stock.delete(keys.buyers(shop.sale_id, SKU))
+    await shop.stock.delete(keys.buyers(shop.sale_id, SKU, 0))
     answers = await asyncio.gather(
         *(service.reserve(a_request(shop.sale_id, name)) for name in ("ada", "cy", "bob", "dan")),
         return_exceptions=True,

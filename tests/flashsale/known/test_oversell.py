@@ -14,7 +14,7 @@ from flashsale import keys, ledger, rules
 from flashsale.committer import GroupCommitter
 from flashsale.errors import SoldOut
 from flashsale.facts import PaymentHandle, Reserved
-from flashsale.ledger import Decision, lock_items, write_batch
+from flashsale.ledger import Decision, lock_buckets, write_batch
 from flashsale.payments import Payments
 from flashsale.rules import Wish
 from flashsale.sales import apply_sale
@@ -129,7 +129,7 @@ async def test_without_an_epoch_a_count_written_over_the_claims_offers_them_agai
     shop = await open_shop(an_item(total=10))
     wishes, claims = [a_wish(shop.sale_id, f"user{n}") for n in range(6)], _claims(shop)
     await claims.claim(wishes)
-    await shop.stock.hset(keys.stock(shop.sale_id, SKU), "available", 10)  # type: ignore[misc]
+    await shop.stock.hset(keys.stock(shop.sale_id, SKU, 0), "available", 10)  # type: ignore[misc]
     await _commit_and_report(claims, postgres, wishes)
     assert await shop.available() == 10
     assert await _sold_to_ten_more(shop, await start_service(shop)) == 4
@@ -141,7 +141,7 @@ async def test_what_redis_knows_of_a_sale_outlives_the_sale(open_shop: OpenShop)
     await _claims(shop).claim([a_wish(shop.sale_id, "ada")])
     sale_seconds = (shop.plan.closes_at - datetime.now(UTC)).total_seconds()
     for build in (keys.stock, keys.pending, keys.buyers):
-        assert await shop.stock.ttl(build(shop.sale_id, SKU)) > sale_seconds
+        assert await shop.stock.ttl(build(shop.sale_id, SKU, 0)) > sale_seconds
 
 
 @dataclass
@@ -213,7 +213,7 @@ async def test_no_path_to_the_stock_goes_round_the_items_lock(
     stage = Stage(shop, start_service, payments, ada, await payments.open_payment(eve, "eve"))
     await expire(shop, eve)
     async with postgres.unit_of_work() as deciding:
-        await lock_items(deciding, [(shop.sale_id, SKU)])
+        await lock_buckets(deciding, [(shop.sale_id, SKU, 0)])
         taking = asyncio.create_task(path(stage))
         await until_blocked(postgres, await backend_of(deciding))
         assert not taking.done()
@@ -243,7 +243,7 @@ async def test_nobody_decides_by_what_was_read_before_the_lock(
     """Number 8: a transaction that is wider than its lock, and decides by a count from before it."""
     shop = await open_shop(an_item(total=1))
     async with postgres.unit_of_work() as early:
-        await early.execute(text("SELECT count(*) FROM flashsale.items"))
+        await early.execute(text("SELECT count(*) FROM flashsale.buckets"))
         async with postgres.unit_of_work() as late:
             pid = await backend_of(late)
             assert verdicts_of(await write_batch(late, [a_wish(shop.sale_id, "bob")])) == ["granted"]

@@ -78,7 +78,7 @@ class Ground:
                 await session.execute(
                     text(
                         "SELECT taken, (SELECT count(*) FROM flashsale.reservations r WHERE r.sale_id = i.sale_id)"
-                        " FROM flashsale.items i WHERE sale_id = :sale_id"
+                        " FROM flashsale.buckets i WHERE sale_id = :sale_id"
                     ),
                     {"sale_id": self.served.scene.sale_id},
                 )

@@ -90,8 +90,9 @@ def _rows(scene: Scene) -> list[tuple[Any, dict[str, Any]]]:
             "applied_at": opens,
         }),
         (flashsale.Item, {
-            "sale_id": sale_id, "sku": "mug", "price_minor": 990, "total": 1, "taken": 1, "per_user_limit": 1, "texts": {},
+            "sale_id": sale_id, "sku": "mug", "price_minor": 990, "total": 1, "per_user_limit": 1, "texts": {},
         }),
+        (flashsale.Bucket, {"sale_id": sale_id, "sku": "mug", "bucket": 0, "total": 1, "taken": 1}),
         (queueing.Room, {
             "sale_id": sale_id, "opens_at": opens, "closes_at": closes, "rate_per_second": 10, "frontier": 10,
             "position_mark": 1000, "issued": 3,

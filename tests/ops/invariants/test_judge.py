@@ -25,8 +25,12 @@ ANOTHER = "0190c2f0-7e00-7000-8000-000000000001"
 # Truth → SQL that breaks it. Several lines of one truth are several ways to break it.
 PLANTED_ROWS = [
     ("stock_within_total", "UPDATE flashsale.items SET total = 0 WHERE sale_id = :sale"),
-    ("stock_taken_is_sum", "UPDATE flashsale.items SET taken = 0 WHERE sale_id = :sale"),
+    ("stock_taken_is_sum", "UPDATE flashsale.buckets SET taken = 0 WHERE sale_id = :sale"),
     ("stock_taken_is_sum", SET_WON.format("sku = 'no-such-item'")),
+    ("stock_taken_is_sum", SET_WON.format("bucket = 1")),
+    ("stock_buckets_are_total", "UPDATE flashsale.buckets SET total = 2 WHERE sale_id = :sale"),
+    ("stock_buckets_are_total", "UPDATE flashsale.items SET buckets = 2 WHERE sale_id = :sale"),
+    ("stock_buckets_are_total", "DELETE FROM flashsale.buckets WHERE sale_id = :sale"),
     ("users_within_limit", SET_WON.format("quantity = 2")),
     ("holds_end_once", SET_WON.format("ended_at = NULL")),
     ("holds_end_once", SET_WON.format("end_reason = NULL")),
@@ -190,10 +194,10 @@ async def test_the_ledger_without_its_guard_is_seen(scene: Scene) -> None:
 
 
 async def test_without_a_sale_all_sales_are_judged(scene: Scene) -> None:
-    await scene.plant("UPDATE flashsale.items SET taken = 0 WHERE sale_id = :sale")
+    await scene.plant("UPDATE flashsale.buckets SET taken = 0 WHERE sale_id = :sale")
     rows = {row.id: row for row in await judge(scene.postgres)}
     assert not rows["stock_taken_is_sum"].holds
-    await scene.plant("UPDATE flashsale.items SET taken = 1 WHERE sale_id = :sale")
+    await scene.plant("UPDATE flashsale.buckets SET taken = 1 WHERE sale_id = :sale")
 
 
 async def test_an_effect_that_nobody_of_ours_asked_for_is_seen(scene: Scene) -> None:

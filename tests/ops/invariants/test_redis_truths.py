@@ -61,14 +61,14 @@ async def test_a_loaded_stock_holds(postgres: Postgres, redis_roles: RedisRoles,
 async def test_one_unit_too_many_in_redis_is_seen(
     postgres: Postgres, redis_roles: RedisRoles, loaded_sale: str
 ) -> None:
-    await redis_roles.stock.hincrby(stock_keys.stock(loaded_sale, "mug"), "available", 1)  # type: ignore[misc]
+    await redis_roles.stock.hincrby(stock_keys.stock(loaded_sale, "mug", 0), "available", 1)  # type: ignore[misc]
     assert not (await judged(postgres, redis_roles, loaded_sale))[STOCK_TRUTH[0]].holds
 
 
 async def test_an_uncommitted_claim_counts_as_redis_own(
     postgres: Postgres, redis_roles: RedisRoles, loaded_sale: str
 ) -> None:
-    stock, pending = stock_keys.stock(loaded_sale, "mug"), stock_keys.pending(loaded_sale, "mug")
+    stock, pending = stock_keys.stock(loaded_sale, "mug", 0), stock_keys.pending(loaded_sale, "mug", 0)
     await redis_roles.stock.hset(pending, "op-1", f"{uuid4()} somebody 1 0")  # type: ignore[misc]
     assert not (await judged(postgres, redis_roles, loaded_sale))[STOCK_TRUTH[0]].holds
     await redis_roles.stock.hincrby(stock, "available", -1)  # type: ignore[misc]
@@ -78,10 +78,11 @@ async def test_an_uncommitted_claim_counts_as_redis_own(
 async def test_a_view_of_another_epoch_is_fenced_and_no_violation(
     postgres: Postgres, redis_roles: RedisRoles, loaded_sale: str
 ) -> None:
-    await redis_roles.stock.hincrby(stock_keys.stock(loaded_sale, "mug"), "available", 5)  # type: ignore[misc]
+    await redis_roles.stock.hincrby(stock_keys.stock(loaded_sale, "mug", 0), "available", 5)  # type: ignore[misc]
     async with postgres.unit_of_work() as session:
         await session.execute(
-            text("UPDATE flashsale.items SET epoch = epoch + 1 WHERE sale_id = :sale"), {"sale": loaded_sale}
+            text("UPDATE flashsale.buckets SET epoch = epoch + 1 WHERE sale_id = :sale"),
+            {"sale": loaded_sale},
         )
     assert (await judged(postgres, redis_roles, loaded_sale))[STOCK_TRUTH[0]].holds
 
@@ -89,7 +90,7 @@ async def test_a_view_of_another_epoch_is_fenced_and_no_violation(
 async def test_a_difference_that_does_not_last_is_no_violation(
     postgres: Postgres, redis_roles: RedisRoles, loaded_sale: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stock = stock_keys.stock(loaded_sale, "mug")
+    stock = stock_keys.stock(loaded_sale, "mug", 0)
     await redis_roles.stock.hincrby(stock, "available", 1)  # type: ignore[misc]
 
     async def repair(_: float) -> None:
