@@ -53,7 +53,7 @@ class Course:
         """The report. What is still running when it is cancelled is ended by its context."""
         memory = MemoryWatch(self._roots)
         self.durations["start"] = time.monotonic() - self.began
-        async with open_stores(self.running) as stores:
+        async with open_stores(self.running.urls, self.running.environment) as stores:
             watching = asyncio.create_task(memory.run())
             try:
                 findings = await self._hold_sale(stores)

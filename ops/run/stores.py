@@ -1,12 +1,13 @@
 """This process's own way to the stores and to the provider's book, as those who judge have it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import httpx
 
+from kit.embedded import ServerUrls
 from kit.postgres import Postgres
 from kit.provider import ProviderClient, ProviderSettings
 from kit.redis import RedisRoles
@@ -39,8 +40,7 @@ class Stores:
 
 
 @asynccontextmanager
-async def open_stores(running: Running) -> AsyncIterator[Stores]:
-    urls, environment = running.urls, running.environment
+async def open_stores(urls: ServerUrls, environment: Mapping[str, str]) -> AsyncIterator[Stores]:
     postgres = Postgres(PostgresSettings(database_url=urls.database), pool_connections_max=CONNECTIONS_MAX)
     redis = RedisRoles.connect(
         RedisSettings(

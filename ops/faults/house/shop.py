@@ -1,0 +1,249 @@
+"""One trial's sale in the house: its shoppers, what is measured of them, and the judge's word at the end."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Final
+
+import httpx
+from redis.asyncio import Redis
+from sqlalchemy import text
+
+from flashsale.sales import ItemPlan, SalePlan
+from ops.faults.house.buyers import AGAIN_SECONDS, Answer, Buyer, Diary, Door, Stuck
+from ops.faults.house.house import House
+from ops.faults.matrix import Found, Ground
+from ops.invariants.judge import judge
+from ops.invariants.truths import Bounds
+from ops.planning.salefile import SaleFile, apply
+from ops.run.standing import read_standing, wait_for_rest
+from ops.run.stores import Stores, open_stores
+from queueing.rooms import RoomPlan
+from rewards.grants import RulePlan
+
+SKU: Final = "phone-x"
+PRICE_MINOR: Final = 199_900
+GOOD_SECONDS: Final = 1.0  # an answer that comes later is no goodput
+WAVE_PER_SECOND: Final = 40.0
+REST_SECONDS_MAX: Final = 30.0
+SELL_OUT_SECONDS_MAX: Final = 20.0  # a claim of a dead process comes back after ten, with the next repair
+SHOWN_SECONDS_MAX: Final = 15.0
+PAYS: Final = 0.8  # who does not pay gives the unit back, and somebody else gets it
+
+
+@dataclass(slots=True)
+class Shop:
+    """The sale of one trial, open or about to open."""
+
+    house: House
+    stores: Stores
+    door: Door
+    diary: Diary
+    broker: Redis
+    dice: Random
+    sale_id: str
+    units: int
+    wrong: list[str] = field(default_factory=list)  # what rows themselves have found
+    buyers: list[Buyer] = field(default_factory=list)
+    _waiting: list[Buyer] = field(default_factory=list)
+    _afterwards: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def newcomers(self, number: int) -> list[Buyer]:
+        """So many shoppers who have done nothing yet."""
+        fresh = [
+            Buyer(
+                self.door, self.diary, self.dice, self.sale_id, SKU,
+                f"{self.sale_id}-u{len(self.buyers) + place}",
+            )
+            for place in range(number)
+        ]  # fmt: skip
+        self.buyers += fresh
+        return fresh
+
+    async def let_in(self, number: int) -> None:
+        """So many shoppers come in; `take` has them. Raises `Stuck`."""
+        fresh = self.newcomers(number)
+        await asyncio.gather(*(buyer.come_in() for buyer in fresh))
+        self._waiting += fresh
+
+    def take(self, number: int | None = None) -> list[Buyer]:
+        """The next who are inside and have not asked for anything yet; all of them without a number."""
+        taken, self._waiting = self._waiting[:number], self._waiting[len(self._waiting[:number]) :]
+        return taken
+
+    async def wave(self, buyers: Sequence[Buyer], *, then_pay: bool = True) -> float:
+        """They come by the clock, not when the last was served; goodput, in answers within a second, a second."""
+        began = time.monotonic()
+
+        async def come(buyer: Buyer, at: float) -> bool:
+            await asyncio.sleep(max(0.0, at - time.monotonic()))
+            answer = await buyer.reserve()
+            good = answer.status in {201, 409} and time.monotonic() - at <= GOOD_SECONDS
+            if then_pay and answer.ok:
+                self.later(self.finish(buyer))
+            return good
+
+        planned = [began + (place + self.dice.random()) / WAVE_PER_SECOND for place in range(len(buyers))]
+        good = await asyncio.gather(*(come(b, at) for b, at in zip(buyers, planned, strict=True)))
+        return WAVE_PER_SECOND * sum(good) / len(buyers)
+
+    async def finish(self, buyer: Buyer) -> None:
+        """Most pay; the others give back what they hold."""
+        if self.dice.random() < PAYS:
+            await buyer.pay()
+        else:
+            await buyer.release()
+
+    def later(self, work: Awaitable[None]) -> None:
+        """Something that goes on beside the rest and is waited for before the judgement."""
+        self._afterwards.append(asyncio.ensure_future(work))
+
+    async def settle(self) -> None:
+        """Waits for what goes on beside. Raises what a shopper met."""
+        while self._afterwards:
+            await self._afterwards.pop()
+
+    async def sell_out(self) -> None:
+        """The rest come, again and again, until every unit is taken or nobody is left who could take one."""
+        ends, waiting = time.monotonic() + SELL_OUT_SECONDS_MAX, self.take()
+        await self.settle()
+        while waiting and time.monotonic() < ends and await self.units_free() > 0:
+            answer = await waiting[0].reserve()
+            if answer.code == "sold_out":
+                await asyncio.sleep(AGAIN_SECONDS)
+                continue
+            buyer = waiting.pop(0)
+            if answer.ok:
+                self.later(buyer.pay())
+
+    async def units_free(self) -> int:
+        return self.units - (await read_standing(self.stores.postgres, self.sale_id)).units_taken
+
+    async def until(
+        self, what: str, happened: Callable[[], Awaitable[bool]], *, seconds_max: float = 15.0
+    ) -> float:
+        """Waits until it has; the seconds that took. Raises `Stuck`, naming it."""
+        began = time.monotonic()
+        while not await happened():
+            if time.monotonic() - began > seconds_max:
+                raise Stuck(f"never: {what}")
+            await asyncio.sleep(0.02)
+        return time.monotonic() - began
+
+    async def count(self, statement: str, **parameters: Any) -> int:
+        """The number that one statement about this sale answers."""
+        async with self.stores.postgres.read() as session:
+            given = {"sale_id": self.sale_id} if ":sale_id" in statement else {}
+            return int(await session.scalar(text(statement), given | parameters) or 0)
+
+    async def misbehave(self, **ratios: float) -> None:
+        """What the provider does wrong from now on; nothing without arguments. Raises httpx errors."""
+        async with httpx.AsyncClient(timeout=5) as client:
+            answer = await client.put(
+                f"{self.house.plan.simulator_url}/misbehaviour",
+                json={"seed": self.dice.getrandbits(16), **ratios},
+                headers={"Authorization": f"Bearer {self.house.environment['PROVIDER_API_KEY']}"},
+            )
+            answer.raise_for_status()
+
+    async def found(
+        self,
+        injected: str,
+        *,
+        recovery_seconds: float | None = None,
+        goodput: tuple[float, float] | None = None,
+        sells_out: bool = True,
+    ) -> Found:
+        """Waits until nothing is on its way, and asks the judge: ledger, Redis, the provider's book, the shoppers."""
+        await self.settle()
+        rest = await wait_for_rest(
+            self.stores.postgres, self.sale_id, self.stores.book, seconds_max=REST_SECONDS_MAX
+        )
+        if rest is None or rest.under_way:
+            self.wrong.append(f"never_at_rest: {rest}")
+        for buyer in self.buyers:
+            await buyer.look_back()
+        rows = await judge(
+            self.stores.postgres,
+            self.stores.redis.stock,
+            self.stores.redis.queue,
+            self.stores.book,
+            self.diary.path,
+            sale_id=self.sale_id,
+            bounds=Bounds.closing(),
+        )
+        broken = [f"{row.id}: {row.value}" for row in rows if not row.holds]
+        before, after = goodput or (None, None)
+        return Found(
+            injected=injected,
+            violations=(*broken, *self.wrong),
+            recovery_seconds=recovery_seconds,
+            goodput_before_per_second=before,
+            goodput_after_per_second=after,
+            unsold_units=await self.units_free() if sells_out else 0,
+        )
+
+
+@asynccontextmanager
+async def open_shop(
+    house: House,
+    ground: Ground,
+    *,
+    units: int,
+    shoppers: int,
+    opens_in_seconds: float = 0.0,
+    per_user_limit: int = 1,
+) -> AsyncIterator[Shop]:
+    """A house put right and a fresh sale in it that the gateway shows."""
+    await house.put_right()
+    sale_id = f"f{ground.seed}-{secrets.token_hex(5)}"
+    ground.folder.mkdir(parents=True, exist_ok=True)
+    diary = Diary(ground.folder / f"{sale_id}.jsonl")
+    try:
+        async with (
+            open_stores(house.urls, house.environment) as stores,
+            Door(house) as door,
+            Redis.from_url(house.urls.redis_broker) as broker,
+        ):
+            dice = Random(ground.seed)  # noqa: S311 - repeatable on purpose
+            shop = Shop(house, stores, door, diary, broker, dice, sale_id, units)
+            await shop.misbehave()
+            plan = _sale(sale_id, units, per_user_limit, opens_in_seconds)
+            async with stores.postgres.unit_of_work() as session:
+                await apply(session, plan, actor="faults")
+            await shop.until(
+                "the sale is shown", lambda: _shown(door, sale_id), seconds_max=SHOWN_SECONDS_MAX
+            )
+            await shop.let_in(shoppers)
+            yield shop
+    finally:
+        diary.close()
+
+
+async def _shown(door: Door, sale_id: str) -> bool:
+    answer: Answer = await door.once("GET", f"/v1/sales/{sale_id}/queue")
+    return answer.get("state") in {"prequeue", "open"}
+
+
+def _sale(sale_id: str, units: int, per_user_limit: int, opens_in_seconds: float) -> SaleFile:
+    opens_at = datetime.now(UTC) + timedelta(seconds=opens_in_seconds)
+    closes_at = opens_at + timedelta(hours=1)
+    texts = {language: {"title": "Faults", "rules": "-"} for language in ("zh-CN", "en")}
+    sale = SalePlan(
+        sale_id=sale_id,
+        campaign_id="faults",
+        opens_at=opens_at,
+        closes_at=closes_at,
+        hold_seconds=120,
+        currency="CNY",
+        texts=texts,
+        shown_rules={},
+        items=(ItemPlan(SKU, PRICE_MINOR, units, per_user_limit, texts),),
+    )
+    points = RulePlan("points", "points", 100, "PTS", None, None, 100 * units)
+    return SaleFile(sale, RoomPlan(sale_id, opens_at, closes_at, 1_000), (points,))
