@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 import aiohttp
 import msgspec
 
+from kit.clock import Clock
 from ops.faults.house.house import GATEWAYS, House
 from ops.invariants.history import Told
 
@@ -52,8 +53,8 @@ class Answer:
 class Door:
     """The way to the gateways, as a balancer would have it: who is ready gets the next request."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, house: House, clock: Clock) -> None:
+        self._house, self._clock = house, clock
         self._session: aiohttp.ClientSession | None = None
         self._turn = count()
         self.open = ["gateway"]  # the names of those that get requests
@@ -81,7 +82,7 @@ class Door:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if bearer:
             sent["Authorization"] = f"Bearer {bearer}"
-        asked_at = time.time()
+        asked_at = self._clock.seconds()
         try:
             async with self._session.request(method, url, json=body, headers=sent) as response:
                 raw = await response.read()
@@ -94,7 +95,7 @@ class Door:
 
     async def send(self, method: str, path: str, **request: Any) -> Answer:
         """Tries until the answer is final or patience is over; the last answer."""
-        asked_at, ends = time.time(), time.monotonic() + PATIENCE_SECONDS_MAX
+        asked_at, ends = self._clock.seconds(), time.monotonic() + PATIENCE_SECONDS_MAX
         while True:
             answer = await self.once(method, path, **request)
             answer.asked_at = asked_at
@@ -113,13 +114,13 @@ class Door:
 class Diary:
     """What shoppers were told, a line each, in the form in which the judge reads it."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self.path, self._clock = path, clock
         self._file = path.open("wb", buffering=0)
 
     def write(self, user: str, what: str, answer: Answer, **facts: Any) -> None:
         told = Told(
-            at=round(time.time(), 3),
+            at=round(self._clock.seconds(), 3),
             user=user,
             what=what,
             status=answer.status,

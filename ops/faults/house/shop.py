@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from sqlalchemy import text
 
 from flashsale.sales import ItemPlan, SalePlan
+from kit.clock import SystemClock
 from ops.faults.house.buyers import AGAIN_SECONDS, Answer, Buyer, Diary, Door, Stuck
 from ops.faults.house.house import House
 from ops.faults.matrix import Found, Ground
@@ -203,17 +204,19 @@ async def open_shop(
     await house.put_right()
     sale_id = f"f{ground.seed}-{secrets.token_hex(5)}"
     ground.folder.mkdir(parents=True, exist_ok=True)
-    diary = Diary(ground.folder / f"{sale_id}.jsonl")
+    clock = SystemClock()
+    diary = Diary(ground.folder / f"{sale_id}.jsonl", clock)
     try:
         async with (
             open_stores(house.urls, house.environment) as stores,
-            Door(house) as door,
+            Door(house, clock) as door,
             Redis.from_url(house.urls.redis_broker) as broker,
         ):
             dice = Random(ground.seed)  # noqa: S311 - repeatable on purpose
             shop = Shop(house, stores, door, diary, broker, dice, sale_id, units)
             await shop.misbehave()
-            plan = _sale(sale_id, units, per_user_limit, opens_in_seconds)
+            opens_at = clock.now() + timedelta(seconds=opens_in_seconds)
+            plan = _sale(sale_id, units, per_user_limit, opens_at)
             async with stores.postgres.unit_of_work() as session:
                 await apply(session, plan, actor="faults")
             await shop.until(
@@ -230,8 +233,7 @@ async def _shown(door: Door, sale_id: str) -> bool:
     return answer.get("state") in {"prequeue", "open"}
 
 
-def _sale(sale_id: str, units: int, per_user_limit: int, opens_in_seconds: float) -> SaleFile:
-    opens_at = datetime.now(UTC) + timedelta(seconds=opens_in_seconds)
+def _sale(sale_id: str, units: int, per_user_limit: int, opens_at: datetime) -> SaleFile:
     closes_at = opens_at + timedelta(hours=1)
     texts = {language: {"title": "Faults", "rules": "-"} for language in ("zh-CN", "en")}
     sale = SalePlan(
