@@ -52,6 +52,7 @@ class Doorbells:
 
     async def _subscribe(self) -> None:
         async with self._queue.pubsub(ignore_subscribe_messages=True) as subscription:
+            await self._queue.initialize()  # a cluster's nodes must be known before one can be listened to
             await subscription.subscribe(CHANNEL)
             while True:
                 message = await subscription.get_message(timeout=RECONNECT_SECONDS)

@@ -4,7 +4,6 @@ Redis drops its script cache on restart, failover and SCRIPT FLUSH; redis-py's p
 answers NOSCRIPT has not run, so loading it and sending the call again cannot double an effect.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,10 +11,10 @@ from importlib import resources
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError
 
 from kit import steps
+from kit.cluster import ClusterClient, Command, exchange
 
 Argument = str | bytes | int
 
@@ -40,13 +39,9 @@ class LuaScript:
 
     async def run(self, client: Redis, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
         """The script's answer; loads it first where Redis does not know it. Raises redis errors unchanged."""
-        steps.reached("lua.before", self.name)
-        try:
-            answer = await client.evalsha(self.sha, len(keys), *keys, *arguments)
-        except NoScriptError:
-            await client.script_load(self.source)
-            answer = await client.evalsha(self.sha, len(keys), *keys, *arguments)
-        steps.reached("lua.after", self.name)
+        (answer,) = await run_all(client, [LuaCall(self, keys, arguments)])
+        if isinstance(answer, Exception):
+            raise answer
         return answer
 
 
@@ -62,15 +57,21 @@ class LuaCall:
 async def run_all(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:
     """The answers of `calls`, in order, in one round trip; those that met NOSCRIPT are loaded and sent once more.
 
-    An answer may be a redis error of that call alone; the others are unaffected by it.
+    An answer may be a redis error of that call alone; the others are unaffected by it. Of a cluster each node is asked
+    at once, and the absence of one is the answer of its calls alone.
     """
     _reached("lua.before", calls)
-    answers = await _send(client, calls)
+    commands: list[Command] = [
+        ("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.arguments) for call in calls
+    ]
+    answers = await _send(client, calls, commands)
     missing = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
     if missing:
-        for source in {calls[place].script.source for place in missing}:
-            await client.script_load(source)
-        for place, answer in zip(missing, await _send(client, [calls[p] for p in missing]), strict=True):
+        again = [calls[place] for place in missing]
+        await _send(client, again, [("SCRIPT", "LOAD", call.script.source) for call in again])
+        for place, answer in zip(
+            missing, await _send(client, again, [commands[place] for place in missing]), strict=True
+        ):
             answers[place] = answer
     _reached("lua.after", calls)
     return answers
@@ -83,26 +84,13 @@ def _reached(kind: str, calls: Sequence[LuaCall]) -> None:
             steps.reached(kind, name)
 
 
-async def _send(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:
-    """One write, and an answer a call; beneath redis-py's pipelines, which cost more than the scripts."""
+async def _send(client: Redis, calls: Sequence[LuaCall], commands: Sequence[Command]) -> list[Any]:
+    """The answers of `commands`, each sent to where the first key of its call lies."""
+    if isinstance(client, ClusterClient):
+        return await client.send(commands, [call.keys[0] for call in calls])
     pool = client.connection_pool
     connection = await pool.get_connection()  # type: ignore[no-untyped-call]
     try:
-        await connection.send_packed_command(
-            connection.pack_commands(
-                ("EVALSHA", call.script.sha, len(call.keys), *call.keys, *call.arguments) for call in calls
-            )
-        )
-        return [await _read_answer(connection) for _ in calls]
-    except asyncio.CancelledError:
-        await connection.disconnect(nowait=True)  # what it has asked for must not be read by the next
-        raise
+        return await exchange(connection, commands)
     finally:
         await pool.release(connection)
-
-
-async def _read_answer(connection: AbstractConnection) -> Any:
-    try:
-        return await connection.read_response()
-    except ResponseError as error:
-        return error

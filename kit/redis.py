@@ -7,10 +7,9 @@ times. Here a lost reply is an unknown outcome, and operation ids make the repea
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
-import hiredis
-from redis.asyncio import Connection, Redis
+from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -25,6 +24,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.maint_notifications import MaintNotificationsConfig
 
+from kit.cluster import ClusterClient, is_cluster
 from kit.errors import StartRefused
 from kit.settings import RedisSettings
 
@@ -53,25 +53,17 @@ def is_away(error: BaseException) -> bool:
     return (inside[1] if inside else str(error).split(" ", 1)[0]) in _AWAY_PREFIXES
 
 
-class PackedConnection(Connection):
-    """A connection that packs commands in C, as redis-py's own blocking one does: a batch of hundreds of keys is packed
-    seven times as fast."""
-
-    def pack_command(self, *args: Any) -> list[bytes]:
-        try:
-            return [hiredis.pack_command((*args[0].encode().split(), *args[1:]))]
-        except (TypeError, AttributeError):
-            # An argument of a type that hiredis does not know, a name in bytes: redis-py packs it or says what is wrong.
-            packed: list[bytes] = super().pack_command(*args)
-            return packed
-
-
 def connect(url: str, settings: RedisSettings, *, purpose: str) -> Redis:
-    """A client for one role; connects at its first command. Raises `StartRefused` for what is no Redis address."""
+    """A client for one role; connects at its first command. Raises `StartRefused` for what is no Redis address.
+
+    `redis+cluster://host:port,host:port` (`rediss+cluster` with TLS) names nodes of a cluster; see `kit.cluster`.
+    """
     try:
+        if is_cluster(url):
+            # Rooms use only what both clients have; redis-py gives them no common type.
+            return cast(Redis, ClusterClient(url, settings, purpose=purpose))
         return Redis.from_url(
             url,
-            connection_class=PackedConnection,
             client_name=f"floodgate-{purpose}",
             socket_connect_timeout=settings.redis_connect_seconds,
             socket_timeout=settings.redis_command_seconds,

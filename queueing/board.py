@@ -72,11 +72,11 @@ class RoomBoard:
 
     async def _read(self) -> tuple[dict[str, list[bytes]], int]:
         sale_ids = await store.room_ids(self._queue)
+        seconds, micros = await self._queue.time()
         pipeline = self._queue.pipeline(transaction=False)
-        pipeline.time()
         for sale_id in sale_ids:
             pipeline.hmget(keys.room(sale_id), _FIELDS)
-        (seconds, micros), *answers = await pipeline.execute()
+        answers = await pipeline.execute()
         whole = {s: a for s, a in zip(sale_ids, answers, strict=True) if None not in a}
         return whole, seconds * 1_000_000 + micros
 

@@ -15,12 +15,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
+from redis.asyncio import Redis
 
 from kit.embedded import Servers, ServerUrls
+from kit.embedded.cluster import EmbeddedCluster
 from kit.embedded.ports import free_port
 from kit.embedded.redis import EmbeddedRedis
 from kit.postgres import Postgres
-from kit.redis import RedisRoles
+from kit.redis import RedisRoles, connect
 from kit.settings import PostgresSettings, RedisSettings
 from ops.migrate import migrate
 from tests.oldredis import OldRedis
@@ -51,6 +53,23 @@ async def _administer(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[EmbeddedCluster]:
+    """A Redis Cluster of this test process. Who kills a node brings it back."""
+    with tempfile.TemporaryDirectory(prefix="fg-cluster-", ignore_cleanup_errors=True) as folder:
+        cluster = EmbeddedCluster(Path(folder))
+        cluster.start()
+        yield cluster
+        cluster.stop()
+
+
+@pytest.fixture
+async def cluster_client(redis_cluster: EmbeddedCluster) -> AsyncIterator[Redis]:
+    client = connect(redis_cluster.url, RedisSettings(), purpose="stock")
+    yield client
+    await client.aclose()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kit.embedded.leftovers import end_leftover
@@ -32,12 +33,23 @@ def redis_binary() -> str:
 
 
 class EmbeddedRedis:
-    """One server in `folder`, append-only, never evicting: stock must not vanish to make room for something else."""
+    """One server in `folder`, append-only, never evicting: stock must not vanish to make room for something else.
 
-    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+    `options` are further words of its command line; where no `port` is given, `choose_port` finds one.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        choose_port: Callable[[], int] = free_port,
+        options: Sequence[str] = (),
+    ) -> None:
         self.folder = folder
         self.port = port or 0
         self._port_is_given = port is not None
+        self._choose_port, self._options = choose_port, options
         self._pid_file = folder / "redis.pid"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -52,12 +64,16 @@ class EmbeddedRedis:
         binary = redis_binary()
         for _ in range(1 if self._port_is_given else PORTS_TRIED_MAX):
             if not self._port_is_given:
-                self.port = free_port()
+                self.port = self._choose_port()
             if self._launch(binary):
                 return f"redis://127.0.0.1:{self.port}/0"
         raise StartRefused(
             f"The embedded Redis did not start on port {self.port}; its log is {self.folder / 'redis.log'}."
         )
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None
 
     @property
     def pid(self) -> int:
@@ -72,6 +88,7 @@ class EmbeddedRedis:
             "--daemonize", "no", "--logfile", str((self.folder / "redis.log").resolve()),
             # Waiting-room buckets stay packed up to these sizes (24 bytes a shopper, queueing/keys.py).
             "--hash-max-ziplist-entries", "1024", "--hash-max-ziplist-value", "64",
+            *self._options,
         ]  # fmt: skip
         self._process = subprocess.Popen(
             command,
@@ -100,6 +117,12 @@ class EmbeddedRedis:
                 pass
             time.sleep(0.05)
         return False
+
+    def kill(self) -> None:
+        """SIGKILL: what it had not written is lost, and its folder stays for `start`."""
+        if self._process is not None:
+            self._process.kill()
+            self.stop()
 
     def stop(self) -> None:
         if self._process is None:

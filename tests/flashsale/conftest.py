@@ -10,12 +10,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from flashsale import ledger, statements
+from flashsale import ledger, snapshots, statements, stock
 from flashsale.payments import Payments
 from flashsale.reservations import Reservations
 from flashsale.sales import ItemPlan
 from flashsale.settings import FlashsaleSettings
 from kit.embedded import ServerUrls
+from kit.lua import LuaScript
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
 from kit.settings import PostgresSettings
@@ -140,3 +141,15 @@ async def held(open_shop: OpenShop, start_service: StartService) -> Held:
     service = await start_service(shop)
     reserved = await service.reserve(a_request(shop.sale_id, "ada"))
     return Held(shop=shop, service=service, id=reserved.reservation.reservation_id)
+
+
+@pytest.fixture
+def unbound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Takes the binding to the server process away."""
+    for name, check in (("_CLAIM", " or stock[4] ~= run"), ("_GIVE_BACK", " and stock[3] == run")):
+        source = getattr(stock, name).source
+        assert check in source
+        monkeypatch.setattr(stock, name, LuaScript(source.replace(check, "")))
+    source, check = snapshots._LOOK.source, " and stock[4] == run"
+    assert check in source
+    monkeypatch.setattr(snapshots, "_LOOK", LuaScript(source.replace(check, "")))

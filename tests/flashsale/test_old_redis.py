@@ -1,21 +1,16 @@
 """A Redis of its own that restarts with an older file: it says nothing about the stock until it is loaded anew."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
 
 import pytest
-from redis.asyncio import Redis
 
-from flashsale import repair, stock
+from flashsale import repair
 from flashsale.board import StockBoard
 from flashsale.errors import LimitReached
-from flashsale.rules import BucketName
-from flashsale.snapshots import StockSnapshot
 from flashsale.stock import EndedHold, StockClaims, give_back
 from flashsale.upkeep import StockRepair, stock_views
-from kit.lua import LuaScript
 from kit.postgres import Postgres
-from kit.redis import connect
+from kit.redis import RedisRoles, connect
 from kit.settings import RedisSettings
 from tests.flashsale.conftest import StartService
 from tests.flashsale.scenes import IMPATIENT, SKU, Shop, a_plan, a_request, a_wish, an_item
@@ -26,16 +21,10 @@ from tests.oldredis import OldRedis
 async def shop(postgres: Postgres, old_redis: OldRedis, sale_id: str) -> AsyncIterator[Shop]:
     """One unit on sale, its stock in a Redis of its own."""
     client = connect(old_redis.url, RedisSettings(), purpose="stock")
-    opened = Shop(postgres, Roles(client, client), a_plan(sale_id, an_item(total=1)))  # type: ignore[arg-type]
+    opened = Shop(postgres, RedisRoles(client, client, client), a_plan(sale_id, an_item(total=1)))
     await opened.open()
     yield opened
     await client.aclose()
-
-
-@dataclass
-class Roles:
-    stock: object
-    queue: object
 
 
 @pytest.fixture
@@ -113,21 +102,6 @@ async def test_a_load_that_a_restart_interrupted_is_not_opened(
     assert await StockRepair(shop.postgres, shop.stock, IMPATIENT)._load(item, snapshot, "test") == 0
     claims = StockClaims(shop.stock, shop.book, rest_seconds=1)
     assert await claims.claim([a_wish(shop.sale_id, "ada")]) == ["not_loaded"]
-
-
-@pytest.fixture
-def unbound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Takes the binding to the server process away."""
-    for name, check in (("_CLAIM", " or stock[4] ~= run"), ("_GIVE_BACK", " and stock[3] == run")):
-        source = getattr(stock, name).source
-        assert check in source
-        monkeypatch.setattr(stock, name, LuaScript(source.replace(check, "")))
-    look = repair.take_snapshots
-
-    async def believe(client: Redis, names: Sequence[BucketName]) -> list[StockSnapshot]:
-        return [replace(each, is_open=each.epoch > 0) for each in await look(client, names)]
-
-    monkeypatch.setattr(repair, "take_snapshots", believe)
 
 
 async def test_without_the_binding_ada_may_never_buy_again(

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from redis.asyncio import Connection, Redis
-from redis.exceptions import DataError, ResponseError
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from kit.embedded.redis import EmbeddedRedis
-from kit.redis import PackedConnection, connect, is_away
+from kit.redis import connect, is_away
 from kit.settings import RedisSettings
 
 WRITE = "return redis.call('SET', KEYS[1], 'x')"
@@ -65,23 +65,3 @@ async def test_connections_that_the_server_has_closed_are_not_used_again(alone: 
     assert await killer.client_kill_filter(_type="normal", skipme=True) == 3
     await killer.aclose()
     assert await asyncio.gather(*(alone.ping() for _ in range(3))) == [True] * 3
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("GET", "k"),
-        ("CONFIG GET", "*"),
-        ("EVALSHA", "a" * 40, 2, "k1", b"k2", 2**62, -1, 1.5, "", b"\x00\r\n", "\u540d\u5b57", "x" * 100_000),
-        (b"GET", memoryview(b"k")),
-    ],
-)
-def test_commands_are_packed_to_the_same_bytes_as_redis_py_packs_them(command: tuple[object, ...]) -> None:
-    assert b"".join(PackedConnection().pack_command(*command)) == b"".join(
-        Connection().pack_command(*command)
-    )
-
-
-def test_what_redis_cannot_be_sent_is_refused_by_name() -> None:
-    with pytest.raises(DataError, match="NoneType"):
-        PackedConnection().pack_command("SET", "k", None)

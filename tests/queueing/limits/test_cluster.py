@@ -1,19 +1,12 @@
-"""On a real cluster node, which refuses a script whose keys lie in more than one slot."""
-
-import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
+"""On a real cluster, which refuses a script whose keys lie in more than one slot."""
 
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.cluster import RedisCluster
 from redis.crc import key_slot
-from redis.exceptions import BusyLoadingError, ResponseError
-from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
 
 from kit.clock import SteppedClock
-from kit.embedded.ports import free_cluster_port
-from kit.embedded.redis import redis_binary
+from kit.lua import LuaScript
 from queueing.limits import keys
 from queueing.limits.policy import HOUR_US, Check, LimitPolicy
 from queueing.limits.service import Limits
@@ -22,46 +15,6 @@ from tests.queueing.limits.scene import take_all
 
 USER, SALE = LimitPolicy("user", 5, HOUR_US), LimitPolicy("sale", 100, HOUR_US, shared=True)
 SCOPES = ["double11", "a}b", "{", "}", "{}", "", "名字", "x" * 1000, "anywhere"]
-SLOTS = 16384
-START_SECONDS_MAX = 30
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[RedisCluster]:
-    """One node that owns every slot."""
-    port = free_cluster_port()
-    command = [
-        redis_binary(), "--port", str(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--dir", str(tmp_path),
-        "--save", "", "--logfile", str(tmp_path / "node.log"),
-    ]  # fmt: skip
-    node = await asyncio.create_subprocess_exec(*command)
-    try:
-        async with asyncio.timeout(START_SECONDS_MAX):
-            await own_every_slot(node, port)
-        client = RedisCluster(host="127.0.0.1", port=port)
-        yield client
-        await client.aclose()
-    finally:
-        if node.returncode is None:
-            node.terminate()
-        await node.wait()
-
-
-async def own_every_slot(node: asyncio.subprocess.Process, port: int) -> None:
-    async with Redis(port=port, retry=None) as single:
-        while not await answers(single):
-            assert node.returncode is None, "the node did not start"
-            await asyncio.sleep(0.05)
-        await single.execute_command("CLUSTER", "ADDSLOTS", *range(SLOTS))
-        while b"cluster_state:ok" not in await single.execute_command("CLUSTER", "INFO"):  # noqa: ASYNC110 - it has no event
-            await asyncio.sleep(0.05)
-
-
-async def answers(single: Redis) -> bool:
-    try:
-        return bool(await single.ping())
-    except (RedisConnectionError, BusyLoadingError):
-        return False
 
 
 @pytest.mark.parametrize("scope", SCOPES)
@@ -74,8 +27,8 @@ def test_no_two_scopes_share_a_prefix() -> None:
     assert len({keys.prefix(scope) for scope in SCOPES}) == len(SCOPES)
 
 
-async def test_many_scopes_are_served_by_a_cluster_all_or_nothing(cluster: RedisCluster) -> None:
-    limits = Limits(cluster, LimitSettings(answer_seconds_max=10), SteppedClock())  # type: ignore[arg-type]
+async def test_many_scopes_are_served_by_a_cluster_all_or_nothing(cluster_client: Redis) -> None:
+    limits = Limits(cluster_client, LimitSettings(answer_seconds_max=10), SteppedClock())
     await limits.start()
     for scope in SCOPES:
         assert await take_all(limits, [Check(USER, "a"), Check(SALE, "s")], scope) == 5
@@ -84,9 +37,7 @@ async def test_many_scopes_are_served_by_a_cluster_all_or_nothing(cluster: Redis
     await limits.stop()
 
 
-async def test_control_keys_without_a_common_tag_are_refused_by_the_cluster(cluster: RedisCluster) -> None:
-    await cluster.initialize()
+async def test_control_keys_without_a_common_tag_are_refused_by_the_cluster(cluster_client: Redis) -> None:
+    script = LuaScript("return 1")
     with pytest.raises(ResponseError, match="slot"):
-        await cluster.execute_command(
-            "EVAL", "return 1", 2, "user=a", "sale=b", target_nodes=cluster.get_primaries()[0]
-        )
+        await script.run(cluster_client, ["user=a", "sale=b"], [])
