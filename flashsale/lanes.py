@@ -2,6 +2,9 @@
 
 Bounded in size, in waiting time and in queue length; who does not fit is told so at once. Sales share the queue and the
 batches evenly, so that a crowded one cannot starve another.
+
+An item whose stock is in buckets has each of them served by one lane alone: so the lanes of a process, of which each
+locks the rows of its buckets, never wait for each other. It counts as one sale more a lane in the sharing.
 """
 
 import asyncio
@@ -25,6 +28,9 @@ from kit.sinks import Listener
 log = structlog.get_logger()
 
 _answers: Final = metrics.RESERVATION_ANSWERS.counts
+
+ANY_LANE: Final = -1
+QueueName = tuple[str, int]  # sale, and the lane that serves it
 
 STUMBLE_SECONDS = 0.1  # after a failure between batches, so that a lasting one does not spin
 
@@ -74,23 +80,23 @@ class Lanes:
     ) -> None:
         self._settings, self._serve, self._idle = settings, serve, idle
         self._queue_max = settings.queue_max
-        self._queues: dict[str, deque[Waiting]] = {}
+        self._queues: dict[QueueName, deque[Waiting]] = {}
         self._count = 0
         self._in_flight: dict[OwnerKey, Waiting] = {}
-        self._arrived = asyncio.Event()
+        self._arrived = [asyncio.Event() for _ in range(settings.lanes)]
         self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         self._stopping = False
         self._tasks = [
-            asyncio.create_task(self._run(), name=f"lane-{n}") for n in range(self._settings.lanes)
+            asyncio.create_task(self._run(n), name=f"lane-{n}") for n in range(self._settings.lanes)
         ]
 
     async def stop(self) -> None:
         """Serves what is queued, answers what cannot be served any more, ends the lanes."""
         self._stopping = True
-        self._arrived.set()
+        self._wake(ANY_LANE)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=self._settings.stop_seconds_max)
         for task in self._tasks:
@@ -116,23 +122,29 @@ class Lanes:
             return InProgress(retry_after_seconds=1.0) if same else KeyReused()
         if self._stopping or not self._tasks:
             return Unavailable("reservations")
-        queue = self._queues.get(wish.sale_id)
+        lane = wish.bucket % self._settings.lanes if wish.buckets > 1 else ANY_LANE
+        name = wish.sale_id, lane
+        queue = self._queues.get(name)
         if queue is None:
-            queue = self._queues[wish.sale_id] = deque()
+            queue = self._queues[name] = deque()
         if self._count >= self._queue_max and len(queue) >= max(1, self._queue_max // len(self._queues)):
             return Unavailable("reservations")
         waiting = Waiting(wish, time.monotonic(), owner, sink, self._in_flight)
         self._in_flight[owner] = waiting
         queue.append(waiting)
         self._count += 1
-        self._arrived.set()
+        self._wake(lane)
         return None
 
-    async def _run(self) -> None:
+    def _wake(self, lane: int) -> None:
+        for arrived in self._arrived if lane == ANY_LANE else self._arrived[lane : lane + 1]:
+            arrived.set()
+
+    async def _run(self, lane: int) -> None:
         while True:
             batch: list[Waiting] = []
             try:
-                batch = await self._next_batch()
+                batch = await self._next_batch(lane)
                 if not batch:
                     return
                 await self._serve(batch)
@@ -147,27 +159,33 @@ class Lanes:
                     if waiting.sink is not None:
                         waiting.refuse(Unavailable("reservations"))
 
-    async def _next_batch(self) -> list[Waiting]:
+    async def _next_batch(self, lane: int) -> list[Waiting]:
         """The next batch, never empty; empty when the lane shall end."""
+        arrived = self._arrived[lane]
         while True:
-            if batch := self._take():
+            if batch := self._take(lane):
                 return batch
             await self._idle()
-            if self._count:
+            if self._names(lane):
                 continue
             if self._stopping:
                 return []
-            self._arrived.clear()
-            await self._arrived.wait()
+            arrived.clear()
+            await arrived.wait()
 
-    def _take(self) -> list[Waiting]:
+    def _names(self, lane: int) -> list[QueueName]:
+        """The queues that the lane serves, whose turn is next first."""
+        return [name for name in self._queues if name[1] in (ANY_LANE, lane)]
+
+    def _take(self, lane: int) -> list[Waiting]:
         batch: list[Waiting] = []
         oldest = time.monotonic() - self._settings.queue_seconds_max
         room = self._settings.batch_max
-        while self._queues and len(batch) < room:
-            share = max(1, (room - len(batch)) // len(self._queues))
-            sale_id = next(iter(self._queues))
-            queue = self._queues.pop(sale_id)
+        names = self._names(lane)
+        while names and len(batch) < room:
+            share = max(1, (room - len(batch)) // len(names))
+            name = names.pop(0)
+            queue = self._queues.pop(name)
             for _ in range(min(share, len(queue))):
                 waiting = queue.popleft()
                 self._count -= 1
@@ -177,7 +195,8 @@ class Lanes:
                 else:
                     batch.append(waiting)
             if queue:
-                self._queues[sale_id] = queue  # at the end, so that no sale is always the last
+                self._queues[name] = queue  # at the end, so that no sale is always the last
+                names.append(name)
         metrics.QUEUE_REQUESTS.set(self._count)
         if batch:
             metrics.QUEUE_SECONDS.observe(time.monotonic() - batch[0].since)

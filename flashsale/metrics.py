@@ -52,6 +52,11 @@ STOCK_DRIFT_UNITS: Final = Gauge(
     "floodgate_stock_drift_units",
     "Sum over items of how far Redis was from the ledger at the last pass, in units.",
 )
+STOCK_LENT_UNITS: Final = Counter(
+    "floodgate_stock_lent_units_total",
+    "Units moved between the buckets of items, by who was asked first.",
+    ["by"],
+)
 CLAIMS_RECOVERED: Final = Counter(
     "floodgate_claims_recovered_total", "Claims of processes that died, settled by the repair.", ["verdict"]
 )

@@ -7,7 +7,8 @@ from typing import Final
 from sqlalchemy import func, select
 
 from flashsale import models
-from flashsale.ledger import lock_buckets, take_units
+from flashsale.ledger import take_units
+from flashsale.loans import lock_with_loans
 from flashsale.rules import ItemState, LateVerdict, late_payment
 from flashsale.states import Event
 from flashsale.stock import Settlement
@@ -36,7 +37,7 @@ class Sought:
 async def seek_units(session: WriteSession, ended: models.Reservation) -> Sought:
     """Whether the units of an ended hold can be had again, within the stock and its user's limit."""
     name = (ended.sale_id, ended.sku, ended.bucket)
-    item = (await lock_buckets(session, [name]))[name]
+    item = await lock_with_loans(session, name, ended.quantity)
     owned = await session.scalar(
         select(func.coalesce(func.sum(_reservation.quantity), 0)).where(
             _reservation.sale_id == ended.sale_id,

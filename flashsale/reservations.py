@@ -22,6 +22,7 @@ from flashsale.facts import Admitted, Reservation, Reserved, ReserveRequest
 from flashsale.holds import release_hold
 from flashsale.lanes import Lanes, Waiting
 from flashsale.ledger import Decision
+from flashsale.loans import LendingStock
 from flashsale.marks import SoldOutMarks
 from flashsale.readings import get_reservation, list_reservations
 from flashsale.rules import Wish, home_bucket
@@ -66,6 +67,7 @@ class Reservations:
         self.marks = SoldOutMarks(stock, book)
         self._claims = StockClaims(stock, book, rest_seconds=settings.redis_rest_seconds)
         self._committer = GroupCommitter(postgres, settings)
+        self._lending = LendingStock(postgres, stock, self._claims, self._committer, settings)
         self._lanes = Lanes(settings, self._serve, self._claims.flush)
         self._alone_rate = Trickle(settings.ledger_only_per_second)
         self._alone_slots = asyncio.Semaphore(settings.ledger_only_at_once)
@@ -118,6 +120,7 @@ class Reservations:
             _answers[refused.code] += 1
             return refused
         quantity = request.quantity
+        buckets = 1 if item is None else item.buckets
         return Wish(
             new_id(),
             sale_id,
@@ -129,7 +132,8 @@ class Reservations:
             admitted.admission_id,
             admitted.position,
             request.phone,
-            home_bucket(user_id, item.buckets if item is not None else 1),
+            home_bucket(user_id, buckets),
+            buckets,
         )
 
     def enter(self, wish: Wish, sink: Listener[Reserved]) -> None:
@@ -148,7 +152,7 @@ class Reservations:
 
     async def _serve(self, batch: Sequence[Waiting]) -> None:
         metrics.BATCH_REQUESTS.observe(len(batch))
-        claims = await self._claims.claim([waiting.wish for waiting in batch])
+        claims = await self._lending.claim([waiting.wish for waiting in batch])
         known: list[tuple[Waiting, Claim]] = []
         to_commit: list[Waiting] = []
         alone = False
@@ -202,7 +206,7 @@ class Reservations:
         if not batch:
             return
         async with self._alone_slots if alone else nullcontext():
-            outcomes = await self._committer.commit([waiting.wish for waiting in batch])
+            outcomes = await self._lending.commit([waiting.wish for waiting in batch])
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Decision):
                 item, ours = outcome.item, _is_own(waiting.wish, outcome)

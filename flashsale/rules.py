@@ -44,7 +44,8 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     admission_id: UUID
     admission_position: int
     phone: str | None
-    bucket: int  # the home bucket of its user, as far as the asking process knows
+    bucket: int  # the home of its user among the item's `buckets`, as far as the asking process knows
+    buckets: int
 
     @property
     def owner(self) -> OwnerKey:
@@ -99,8 +100,8 @@ def decide(
     """One verdict a wish, in order: first come, first served, each grant counted against the next.
 
     An old key is answered before anything else is asked: the same request gets the same answer, whatever has
-    happened to the sale since. A wish that came to another bucket than its user's home is not decided there: the number of
-    buckets has changed since its process last looked.
+    happened to the sale since. Nothing is decided for a process that believes in another number of buckets than there are:
+    another bucket may be its user's home by now.
     """
     taken = {name: item.taken for name, item in items.items()}
     owned = dict(units)
@@ -114,7 +115,7 @@ def decide(
             verdicts.append("replayed" if key.fingerprint == wish.fingerprint else "key_reused")
         elif item is None:
             verdicts.append("item_unknown")
-        elif item.buckets > 1 and home_bucket(user_id, item.buckets) != wish.bucket:
+        elif item.buckets != wish.buckets:
             verdicts.append("moved")
         elif not item.begun:
             verdicts.append("not_open")

@@ -178,6 +178,12 @@ MESSAGES: Final[Mapping[str, Message]] = {
         "每人限购 {limit} 件，但库存只有 {stock} 件",
         "最多写 {stock}",
     ),
+    "buckets_above_stock": Message(
+        "the stock is split into {buckets} buckets, but there are only {stock} units",
+        "Write at most {stock}, or leave buckets out: 1 serves all but the hottest items",
+        "库存要分成 {buckets} 个桶，但只有 {stock} 件",
+        "最多写 {stock}，或去掉 buckets：除最热门的商品外，1 个桶就够了",
+    ),
     "first_above_stock": Message(
         "the first {first} are rewarded, but there are only {stock} units",
         "Write at most {stock}, or leave first_n out",

@@ -49,6 +49,9 @@ def find_faults(document: Document) -> Iterator[Fault]:
         if item.per_user_limit > item.stock:
             facts = {"limit": item.per_user_limit, "stock": item.stock}
             yield Fault("limit_above_stock", ("items", place, "per_user_limit"), facts)
+        if item.buckets > item.stock:
+            facts = {"buckets": item.buckets, "stock": item.stock}
+            yield Fault("buckets_above_stock", ("items", place, "buckets"), facts)
     stock = sum(item.stock for item in document.items)
     for place, reward in enumerate(document.rewards):
         yield from _budget(place, reward, stock)

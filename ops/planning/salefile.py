@@ -82,7 +82,9 @@ def _sale_file(document: Document) -> SaleFile:
     sale = document.sale
     rewards = tuple(_rule(reward, sale.currency) for reward in document.rewards)
     items = tuple(
-        ItemPlan(item.sku, item.price_minor, item.stock, item.per_user_limit, _texts(item.texts))
+        ItemPlan(
+            item.sku, item.price_minor, item.stock, item.per_user_limit, _texts(item.texts), item.buckets
+        )
         for item in document.items
     )
     plan = SalePlan(

@@ -14,6 +14,7 @@ SKU_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 COUPON_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{1,39}$"
 PRICE_MINOR_MAX: Final = 10**12  # times the largest limit a person it still fits an amount
 STOCK_MAX: Final = 10_000_000  # far above any flash sale; Redis counts it exactly
+BUCKETS_MAX: Final = 64  # far above what one item needs; each is looked at by every process each second
 ITEMS_MAX: Final = 100  # each has a band in the queue document, which the whole crowd fetches
 REWARDS_MAX: Final = 20  # each is judged for every confirmation, under a lock
 AMOUNT_MAX: Final = 10**9
@@ -104,6 +105,7 @@ class ItemSection(Section):
     price_minor: Price
     stock: Annotated[int, Field(ge=1, le=STOCK_MAX)]
     per_user_limit: Annotated[int, Field(ge=1, le=1000)]
+    buckets: Annotated[int, Field(ge=1, le=BUCKETS_MAX)] = 1
     texts: ItemTexts
 
 

@@ -103,7 +103,7 @@ class Shop:
         return int(found or 0)
 
     async def available(self, sku: str = SKU) -> int | None:
-        """Free in Redis."""
+        """Free in Redis, in an item of one bucket."""
         found = await self.stock.hget(keys.stock(self.sale_id, sku, 0), "available")  # type: ignore[misc]
         return None if found is None else int(found)
 
@@ -114,7 +114,8 @@ class Shop:
         """Redis loses this sale, as if it had been emptied."""
         for sku in skus:
             for build in (keys.stock, keys.pending, keys.buyers):
-                await self.stock.delete(build(self.sale_id, sku, 0))
+                for bucket in range(self.book.get(self.sale_id).item(sku).buckets):  # type: ignore[union-attr]
+                    await self.stock.delete(build(self.sale_id, sku, bucket))
 
     async def overdue(self, reservation_id: UUID) -> None:
         """Moves the deadline of a hold so far into the past that its end comes before those that other tests left due."""
@@ -124,7 +125,7 @@ class Shop:
 
 
 def a_wish(sale_id: str, user_id: str, *, key: str | None = None, **changes: Any) -> Wish:
-    wish = Wish(new_id(), sale_id, SKU, user_id, 1, key or uuid4().hex, b"same", uuid4(), 7, None, 0)
+    wish = Wish(new_id(), sale_id, SKU, user_id, 1, key or uuid4().hex, b"same", uuid4(), 7, None, 0, 1)
     return structs.replace(wish, **changes)
 
 

@@ -1,5 +1,6 @@
 """Batches are shared evenly between sales, bounded for each, and outlive whatever one of them meets."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
@@ -51,6 +52,28 @@ async def test_a_crowded_sale_delays_another_by_one_batch_at_most() -> None:
     assert all(isinstance(waiter.exception(), Unavailable) for waiter in crowd + few), (
         "nobody is left waiting"
     )
+
+
+@pytest.mark.parametrize("buckets", [1, 8])
+async def test_each_bucket_is_served_by_one_lane_alone_and_a_whole_item_by_all(buckets: int) -> None:
+    serving: list[set[int]] = []
+    met = 0
+
+    async def serve(batch: Sequence[Waiting]) -> None:
+        nonlocal met
+        mine = {waiting.wish.bucket for waiting in batch}
+        met += any(mine & others for others in serving)
+        serving.append(mine)
+        await asyncio.sleep(0)  # the other lane takes its batch meanwhile
+        serving.remove(mine)
+
+    lanes = Lanes(FlashsaleSettings(batch_max=BATCH, lanes=2), serve, Served().idle)
+    lanes.start()
+    for n in range(200):
+        wish = a_wish("hot", f"u{n}", bucket=n % buckets, buckets=buckets)
+        assert lanes.enter(wish, Waiter()) is None
+    await lanes.stop()
+    assert (met > 0) == (buckets == 1)
 
 
 async def test_a_crowded_sale_does_not_fill_the_queue_of_another() -> None:

@@ -187,15 +187,15 @@ async def test_without_the_item_lock_late_payments_are_served_beyond_the_stock(
         [a_wish(shop.sale_id, f"new{n}") for n in range(3)]
     )
     barrier = asyncio.Barrier(4)
-    lock_buckets = regrants.lock_buckets
+    lock_with_loans = regrants.lock_with_loans
 
     async def read_together(*arguments: Any) -> Any:
-        found = await lock_buckets(*arguments)
+        found = await lock_with_loans(*arguments)
         await barrier.wait()
         return found
 
     without_item_lock()
-    monkeypatch.setattr(regrants, "lock_buckets", read_together)
+    monkeypatch.setattr(regrants, "lock_with_loans", read_together)
     outcomes = await asyncio.gather(*(tell(payments, shop.postgres, a_notice(h)) for h in handles))
     assert outcomes == ["regranted"] * 4
     assert await shop.units() == 7

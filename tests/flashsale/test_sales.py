@@ -5,9 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from flashsale.errors import SaleAlreadyOpen, SaleUnknown, StockBelowTaken
 from flashsale.facts import Reserved
+from flashsale.models import Bucket
 from flashsale.sales import SaleBook, SaleFacts, SalePlan, apply_sale, get_sale, list_sales
 from kit.errors import InvalidInput, Unavailable
 from kit.postgres import Postgres
@@ -55,6 +57,7 @@ async def test_before_it_opens_everything_about_a_sale_may_change(postgres: Post
         ({"closes_at": datetime.now(UTC) + timedelta(days=2)}, {}, "closes_at"),
         ({}, {"price_minor": 1}, "items.phone.price_minor"),
         ({}, {"per_user_limit": 9}, "items.phone.per_user_limit"),
+        ({}, {"buckets": 2}, "items.phone.buckets"),
         ({}, {"sku": "tea"}, "items"),
     ],
 )
@@ -94,6 +97,44 @@ async def test_stock_may_be_raised_and_lowered_in_mid_sale_but_not_below_what_is
     assert await shop.taken() == 5
 
 
+async def test_stock_is_spread_over_its_buckets_and_spread_anew_before_the_sale_opens(
+    postgres: Postgres, sale_id: str
+) -> None:
+    async def totals() -> list[tuple[int, int]]:
+        async with postgres.read() as session:
+            row = Bucket
+            found = await session.execute(
+                select(row.total, row.epoch).where(row.sale_id == sale_id).order_by(row.bucket)
+            )
+            return [(total, epoch) for total, epoch in found]
+
+    await apply(postgres, later(sale_id, an_item(total=10, buckets=4)))
+    assert await totals() == [(3, 0), (3, 0), (2, 0), (2, 0)]
+    await apply(postgres, later(sale_id, an_item(total=10, buckets=4, price_minor=5)))
+    assert {epoch for _, epoch in await totals()} == {0}, "nothing to load anew"
+    await apply(postgres, later(sale_id, an_item(total=11, buckets=4)))
+    assert await totals() == [(3, 1), (3, 1), (3, 1), (2, 1)]
+    await apply(postgres, later(sale_id, an_item(total=11, buckets=2)))
+    assert await totals() == [(6, 2), (5, 2)]
+
+
+async def test_more_units_in_mid_sale_go_evenly_to_all_buckets_whatever_is_taken_of_each(
+    open_shop: OpenShop, start_service: StartService
+) -> None:
+    shop = await open_shop(an_item(total=6, buckets=3))
+    service = await start_service(shop)
+    for n in range(4):
+        await service.reserve(a_request(shop.sale_id, f"user{n}"))
+    with pytest.raises(StockBelowTaken):
+        await apply(shop.postgres, replace(shop.plan, items=(an_item(total=3, buckets=3),)))
+    await apply(shop.postgres, replace(shop.plan, items=(an_item(total=10, buckets=3),)))
+    async with shop.postgres.read() as session:
+        free = await session.scalars(
+            select(Bucket.total - Bucket.taken).where(Bucket.sale_id == shop.sale_id)
+        )
+        assert sorted(free) == [2, 2, 2]
+
+
 @pytest.mark.parametrize(
     "plan",
     [
@@ -103,6 +144,8 @@ async def test_stock_may_be_raised_and_lowered_in_mid_sale_but_not_below_what_is
         a_plan("x", an_item(total=-1)),
         a_plan("x", an_item(price_minor=-1)),
         a_plan("x", an_item(per_user_limit=0)),
+        a_plan("x", an_item(buckets=0)),
+        a_plan("x", an_item(buckets=65)),
     ],
 )
 async def test_a_plan_no_sale_could_follow_is_refused(plan: SalePlan, postgres: Postgres) -> None:

@@ -105,6 +105,8 @@ def _replaced(text: str, old: str, new: str) -> str:
         (_swap("budget_points: 30000", "budget_points: 29999"), "budget", "rewards[0].budget_points"),
         (_swap("budget_coupons: 300", "budget_coupons: 299"), "budget", "rewards[1].budget_coupons"),
         (_swap("budget_minor: 88800", "budget_minor: 88799"), "budget", "rewards[2].budget_minor"),
+        (_swap("per_user_limit: 1", "per_user_limit: 1\n    buckets: 65"), "too_big", "items[0].buckets"),
+        (_swap("stock: 200", "stock: 20\n    buckets: 21"), "buckets_above_stock", "items[0].buckets"),
         (_swap("first_n: 100", "first_n: 301"), "first_above_stock", "rewards[2].first_n"),
         (_swap("coupon_code: NEXT-50", "coupon_code: ！"), "pattern", "rewards[1].coupon_code"),
         (_swap("hold_seconds: 120", "hold_seconds: 120\n  hold_seconds: 130"), "duplicate_key", "sale.hold_seconds"),
