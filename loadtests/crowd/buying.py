@@ -8,12 +8,13 @@ from uuid import uuid4
 
 from loadtests.crowd.personas import Persona
 from loadtests.crowd.scene import Offer, instant
-from loadtests.crowd.visit import Over, Visit
+from loadtests.crowd.visit import HOLD_SECONDS_AWAITED_MAX, Over, Visit
 from loadtests.crowd.wire import Answer
 
 READMISSIONS_MAX: Final = 3  # an admission that ran out is asked for again, with the same ticket
 STAY_SECONDS_MAX: Final = 180.0  # the last hold has long ended by then
 QUANTITY_WISHED_MAX: Final = 2
+UNKNOWN: Final = "unknown"  # a reservation that may have been granted to who gave up asking
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class Buying:
             position=self.visit.position,
             key=key,
         )
-        self.visit.holds()
+        self.visit.holds(hold.reservation_id, hold.expires_at)
         self.visit.scene.known_reservations.append(hold.reservation_id)
         return hold
 
@@ -146,6 +147,7 @@ class Buying:
                 return self._held(
                     Answer(200, found, asked_at=unknown.asked_at), offer, int(found.get("quantity", 1))
                 )
+        visit.holds(UNKNOWN, visit.scene.server_now() + HOLD_SECONDS_AWAITED_MAX)
         visit.fault(f"reserve {unknown.status or 'no answer'}", unknown, sku=offer.sku)
         raise Over("unavailable" if answer.ok else "unknown_outcome")
 
@@ -163,6 +165,7 @@ async def give_back(visit: Visit, hold: Hold) -> None:
     """Releases a hold, and asks whether it is so."""
     answer = await visit.send("release", "DELETE", f"/v1/reservations/{hold.reservation_id}")
     if answer.ok:
+        visit.held(hold.reservation_id)
         visit.told("released", answer, reservation_id=hold.reservation_id, sku=hold.sku)
     else:
         raise visit.turned_away("release", answer, reservation_id=hold.reservation_id)

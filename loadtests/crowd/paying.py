@@ -111,9 +111,11 @@ class Paying:
                     waited, self.visit.scene.slowest_confirmation_seconds
                 )
                 served = str(again or self.hold.reservation_id)
+                self.visit.held(self.hold.reservation_id)
                 self.visit.told("confirmed", answer, reservation_id=served, sku=self.hold.sku)
                 return served
             if state == "expired" and waited > self._late_seconds():
+                self.visit.held(self.hold.reservation_id)
                 # The unit went to someone else before the money came; that it goes back is the invariants' to judge.
                 self.visit.told(
                     "refused", answer, code="hold_expired", reservation_id=self.hold.reservation_id
@@ -165,6 +167,8 @@ class Paying:
             return "held_unpaid"
         await asyncio.sleep(max(0.0, left) + EXPIRY_SECONDS)
         answer = await self.visit.send("reservation", "GET", f"/v1/reservations/{self.hold.reservation_id}")
+        if answer.ok and answer.get("state") != "held":
+            self.visit.held(self.hold.reservation_id)
         self.visit.told("left", answer, code=answer.get("state"), reservation_id=self.hold.reservation_id)
         return "held_unpaid"
 

@@ -84,10 +84,10 @@ class Scene:
         """A shopper who only waited holds something now."""
         self.unsettled += 1
 
-    def settle(self) -> None:
-        """One more shopper can give nothing back any more."""
+    def settle(self, *, returns_in_seconds: float = 0.0) -> None:
+        """One more shopper can give nothing back any more, but for what ends by itself within that time."""
         self.unsettled -= 1
-        self.settled_at = time.monotonic()
+        self.settled_at = max(self.settled_at, time.monotonic() + returns_in_seconds)
 
     def stock_may_return(self) -> bool:
         """Whether it still makes sense to wait for a unit."""

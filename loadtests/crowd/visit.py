@@ -17,6 +17,8 @@ ADMIT_TRIES_MAX: Final = (
 REFRESHES_MAX: Final = 8  # then even a refresher puts the phone down and lets the page wait
 REFRESH_SECONDS_MIN: Final = 1.5
 STAYERS_LOOK_SECONDS: Final = 2.0
+# Who goes in the middle (a card, a network that fails) leaves a hold that ends later; nobody waits for a longer one.
+HOLD_SECONDS_AWAITED_MAX: Final = 30.0
 
 
 class Over(Exception):
@@ -40,6 +42,7 @@ class Visit:
         self.admission = ""
         self.admission_expires_at: str | None = None
         self._settled = shopper.stays  # who stays gives nothing back until it holds something
+        self._holds: dict[str, float] = {}
 
     async def send(
         self,
@@ -85,16 +88,23 @@ class Visit:
         return Over("failed")
 
     def settle(self) -> None:
-        """Says, once, that this shopper can give no unit back any more."""
+        """Says, once, that this shopper can give no unit back any more, but for a hold that still has to end."""
         if not self._settled:
             self._settled = True
-            self.scene.settle()
+            left = [until - self.scene.server_now() for until in self._holds.values()]
+            awaited = [seconds for seconds in left if 0 < seconds <= HOLD_SECONDS_AWAITED_MAX]
+            self.scene.settle(returns_in_seconds=max(awaited, default=0.0))
 
-    def holds(self) -> None:
-        """Says that this shopper holds something, and may have to give it back."""
+    def holds(self, reservation_id: str, until: float) -> None:
+        """Says that this shopper holds something until then (epoch seconds), and may have to give it back."""
+        self._holds[reservation_id] = until
         if self._settled:
             self._settled = False
             self.scene.unsettle()
+
+    def held(self, reservation_id: str) -> None:
+        """Says that a hold has ended: bought, given back or run out."""
+        self._holds.pop(reservation_id, None)
 
     def leave_if(self, here: Exit) -> None:
         if self.shopper.exit_after is here:

@@ -24,9 +24,9 @@ ANSWER_SECONDS_MAX: Final = (
     15.0  # no answer of the contract takes a tenth of this; beyond it a person taps again
 )
 CONNECT_SECONDS_MAX: Final = 5.0
-TRIES_MAX: Final = 10
+TRIES_MAX: Final = 30  # at the longest back-off more than the seconds below, which end most
 TRIES_SECONDS_MAX: Final = (
-    45.0  # a process that was killed is back within a few seconds; this is many restarts
+    45.0  # a process that was killed is back within a few seconds, on a busy machine within twenty
 )
 WAIT_SECONDS_MAX: Final = 10.0  # who is told to come back later than this comes back now and then anyway
 BACKOFF_SECONDS_MAX: Final = 3.0

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Final
@@ -20,7 +19,7 @@ from kit.clock import SystemClock
 from kit.errors import StartRefused
 from ops.planning.language import terminal_language
 from ops.run.course import Course
-from ops.run.plan import Ports, RunPlan
+from ops.run.plan import KILLABLE, Ports, RunPlan
 from ops.run.report import Report, print_report
 from ops.run.show import Show
 from ops.run.system import System
@@ -31,12 +30,12 @@ SEEDS: Final = 100_000_000  # every run has a crowd of its own
 REPORT_COLUMNS: Final = 140  # where no terminal says how wide it is
 
 
-class Killable(StrEnum):
-    """What `--kill` may name."""
-
-    GATEWAY = "gateway"
-    WORKER = "worker"
-    KEEPER = "keeper"
+def _killable(text: str) -> str:
+    """The names, comma between them."""
+    for name in filter(None, text.split(",")):
+        if name not in KILLABLE:
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join(KILLABLE)}.")
+    return text
 
 
 def run(
@@ -45,13 +44,22 @@ def run(
         bool, typer.Option(envvar="ONCE", help="End after the report: 0 if everything held, else 1.")
     ] = False,
     kill: Annotated[
-        Killable | None, typer.Option(envvar="KILL", help="SIGKILL this process in mid-sale.")
-    ] = None,
+        str,
+        typer.Option(
+            envvar="KILL",
+            callback=_killable,
+            help=f"SIGKILL these in mid-sale, comma between them: {', '.join(KILLABLE)}.",
+        ),
+    ] = "",
     kill_after_seconds: Annotated[
         float, typer.Option(envvar="KILL_AFTER_SECONDS", min=0, help="So long after the opening.")
     ] = 3.0,
     faults: Annotated[
-        bool, typer.Option(envvar="FAULTS", help="Let the provider repeat, delay, decline and fall silent.")
+        bool,
+        typer.Option(
+            envvar="FAULTS",
+            help="In mid-sale flush Redis three times and kill the gateway five; the provider misbehaves.",
+        ),
     ] = False,
     folder: Annotated[Path, typer.Option(envvar="RUN_FOLDER", help="Servers, logs, report.")] = Path(
         "var/run"
@@ -66,7 +74,7 @@ def run(
         folder=folder,
         crowd=crowd,
         once=once,
-        kill=None if kill is None else str(kill),
+        kill=tuple(filter(None, kill.split(","))),
         kill_after_seconds=kill_after_seconds,
         faults=faults,
         seed=secrets.randbelow(SEEDS),

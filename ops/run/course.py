@@ -28,9 +28,10 @@ from ops.run.plan import RunPlan
 from ops.run.report import Report
 from ops.run.rows import Findings, run_rows
 from ops.run.show import Show
+from ops.run.siege import Siege
 from ops.run.standing import read_standing, wait_for_rest
 from ops.run.stores import Stores, misbehave, open_stores
-from ops.run.strike import Struck, strike
+from ops.run.strike import Striker
 from ops.run.system import Running
 
 REST_SECONDS_MAX: Final = 60.0  # the longest way: a hold, its late payment, a refund whose first call failed
@@ -69,6 +70,7 @@ class Course:
             measured_on=machine,
             sale_id=self.sale_id,
             crowd=findings.crowd,
+            struck=findings.struck,
             memory=memory.peaks,
             durations=self.durations,
         )
@@ -83,7 +85,9 @@ class Course:
         opens_at = await self._apply_sale(stores)
         if not self.plan.crowd:
             return found
-        found.crowd_exit, found.struck = await self._crowd_and_strike(stores, opens_at)
+        siege = Siege(self.plan, self._striker(stores), stores.postgres, self.sale_id)
+        found.crowd_exit = await self._crowd_under_siege(siege, opens_at)
+        found.struck = siege.struck
         with suppress(DomainError):
             found.at_crowds_end = await read_standing(stores.postgres, self.sale_id)
         self.durations["sale"] = time.monotonic() - began
@@ -106,6 +110,7 @@ class Course:
             units=self.plan.units,
             opens_at=opens_at,
             with_crowd=self.plan.crowd > 0,
+            rate_per_second_max=self.plan.rate_per_second_max,
         )
         async with stores.postgres.unit_of_work() as session:
             await apply(session, demo, actor="demo")
@@ -115,21 +120,17 @@ class Course:
         )
         return opens_at
 
-    async def _crowd_and_strike(self, stores: Stores, opens_at: datetime) -> tuple[int, Struck | None]:
-        striking: asyncio.Task[Struck] | None = None
-        async with send_crowd(self.plan, self.sale_id) as self._crowd:
-            if self.plan.kill is not None:
-                striking = asyncio.create_task(self._strike(stores, opens_at))
+    def _striker(self, stores: Stores) -> Striker:
+        return Striker(self.plan, self.running.supervisor, stores, self.sale_id, self.show.line)
+
+    async def _crowd_under_siege(self, siege: Siege, opens_at: datetime) -> int:
+        async with send_crowd(self.plan, self.sale_id) as self._crowd, asyncio.TaskGroup() as tasks:
+            tasks.create_task(siege.run((opens_at - self.clock.now()).total_seconds()))
             with self.show.watching():
                 async for snapshot in self._crowd.follow():
                     self.show.crowd(snapshot)
-            exit_code = await self._crowd.exit_code()
-        return exit_code, None if striking is None else await striking
-
-    async def _strike(self, stores: Stores, opens_at: datetime) -> Struck:
-        wait = (opens_at - self.clock.now()).total_seconds() + self.plan.kill_after_seconds
-        await asyncio.sleep(max(0.0, wait))
-        return await strike(self.plan, self.running.supervisor, stores.postgres, self.show.line)
+            siege.end()
+            return await self._crowd.exit_code()
 
     async def _judge(self, stores: Stores) -> list[Row]:
         began = time.monotonic()

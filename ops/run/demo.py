@@ -12,17 +12,22 @@ from ops.planning.salefile import SaleFile
 # those who do not pay come back while people still look.
 CROWD_HOLD_SECONDS: Final = 20
 OPEN_SECONDS: Final = 1800
-RATE_PER_SECOND_MAX: Final = 60  # slow enough that a crowd can be seen waiting
 
 
 def demo_sale(
-    sale_file: SaleFile, *, sale_id: str, units: int, opens_at: datetime, with_crowd: bool
+    sale_file: SaleFile,
+    *,
+    sale_id: str,
+    units: int,
+    opens_at: datetime,
+    with_crowd: bool,
+    rate_per_second_max: int,
 ) -> SaleFile:
     """`sale_file` as it is run here: `units` of stock in all, opening at `opens_at`; for a crowd with a short hold.
 
     People who shop by hand get the time to pay that the rules on the page promise.
     """
-    rate = min(sale_file.room.rate_per_second, RATE_PER_SECOND_MAX)
+    rate = min(sale_file.room.rate_per_second, rate_per_second_max)
     closes_at = opens_at + timedelta(seconds=OPEN_SECONDS)
     sale = replace(
         sale_file.sale,

@@ -14,6 +14,11 @@ from kit.settings import room_config
 UNITS: Final = 300  # of the demo's stock in all; a smaller crowd finds less, so that every demo sells out
 SHOPPERS_A_UNIT: Final = 2000 / UNITS
 KILLABLE: Final = ("gateway", "worker", "keeper")
+REDIS: Final = "redis"
+# What befalls a sale beside a provider that misbehaves: Redis flushed three times, the gateway killed five.
+SIEGE: Final = ("gateway", REDIS, "gateway", REDIS, "gateway", REDIS, "gateway", "gateway")
+SIEGE_SECONDS: Final = 30  # how long the units of a besieged sale last at the pace of its admissions
+RATE_PER_SECOND_MAX: Final = 60  # slow enough that a crowd can be seen waiting
 
 
 class Ports(BaseSettings):
@@ -52,12 +57,12 @@ class Ports(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """One run. `folder` holds servers, logs, history and report; `ports` where it listens."""
+    """One run. `folder` holds servers, logs, history and report; `ports` where it listens; `kill` is in order."""
 
     folder: Path
     crowd: int
     once: bool
-    kill: str | None
+    kill: tuple[str, ...]
     kill_after_seconds: float
     faults: bool
     seed: int
@@ -70,6 +75,16 @@ class RunPlan:
         if self.crowd == 0:
             return UNITS
         return min(UNITS, max(4, round(self.crowd / SHOPPERS_A_UNIT)))
+
+    @property
+    def besieged(self) -> tuple[str, ...]:
+        """What is struck while the units sell, in order."""
+        return SIEGE if self.faults and self.crowd else ()
+
+    @property
+    def rate_per_second_max(self) -> int:
+        """The demo's pace; under a siege slower, so that every stroke finds the sale in its middle."""
+        return max(1, self.units // SIEGE_SECONDS) if self.besieged else RATE_PER_SECOND_MAX
 
     @property
     def opens_in_seconds(self) -> float:

@@ -12,6 +12,7 @@ from rich.table import Table
 from ops.invariants.rows import Row
 from ops.run.plan import RunPlan
 from ops.run.programs import PROGRAMS
+from ops.run.strike import Struck
 from ops.run.texts import Language, say
 
 MIB: Final = 1024 * 1024
@@ -35,6 +36,7 @@ class Report:
     measured_on: Mapping[str, Any]
     sale_id: str
     crowd: Mapping[str, Any]
+    struck: Sequence[Struck]
     memory: Mapping[str, int]
     durations: Mapping[str, float]
 
@@ -49,6 +51,7 @@ class Report:
             "measured_on": dict(self.measured_on),
             "sale_id": self.sale_id,
             "crowd": dict(self.crowd),
+            "struck": [each.as_json() for each in self.struck],
             "memory_mib": {name: round(size / MIB, 1) for name, size in self.memory.items()},
             "durations_seconds": {name: round(seconds, 1) for name, seconds in self.durations.items()},
         }

@@ -1,52 +1,132 @@
-"""SIGKILL in mid-sale: one process dies without a word, and the supervisor starts it again."""
+"""What is done to a running sale: a process dies without a word, or Redis loses everything. Each stroke has its proof."""
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
+from redis.exceptions import RedisError
 from sqlalchemy import select
 
+from flashsale.models import Item
+from flashsale.snapshots import take_snapshots
 from kit.errors import DomainError
 from kit.postgres import Postgres
 from ops.models import Duty as DutyRow
-from ops.run.plan import RunPlan
+from ops.run.plan import REDIS, RunPlan
 from ops.run.programs import PROGRAMS
+from ops.run.standing import read_standing
+from ops.run.stores import Stores
 from ops.run.supervision import Supervisor
 from ops.run.system import is_ready
 
 BACK_SECONDS_MAX: Final = 60.0
+LOOK_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """What was killed, and how many seconds it took until its successor was ready; None while it is not."""
+    """One stroke. `before` and `after` are its proof: the pid of a process, or the epoch of each item; `after` is empty
+    and `back_after_seconds` None where no successor was seen. `units_confirmed` says how far the sale was."""
 
     name: str
+    before: Mapping[str, int]
+    after: Mapping[str, int]
     back_after_seconds: float | None
+    units_taken: int | None
+    units_confirmed: int | None
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether another process serves in its place, or every item was loaded again under a higher epoch."""
+        if self.back_after_seconds is None or not self.before or self.before.keys() != self.after.keys():
+            return False
+        if self.name == REDIS:
+            return all(self.after[sku] > epoch for sku, epoch in self.before.items())
+        return all(self.after[pid] not in {0, number} for pid, number in self.before.items())
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
 
 
-async def strike(
-    plan: RunPlan, supervisor: Supervisor, postgres: Postgres, say: Callable[[str], None]
-) -> Struck:
-    """Kills the process that `plan.kill` names (of the keepers the one that leads) and waits for its successor."""
-    name = await _leading_keeper(postgres) if plan.kill == "keeper" else str(plan.kill)
-    pid = await asyncio.to_thread(supervisor.kill, name)
-    say(f"kill -9 {name} ({pid})")
-    killed_at = time.monotonic()
-    program = next(each for each in PROGRAMS if each.name == name)
-    while pid and time.monotonic() < killed_at + BACK_SECONDS_MAX:
-        state = (await asyncio.to_thread(supervisor.states)).get(name)
-        if (
-            state is not None
-            and state.pid not in {0, pid}
-            and await asyncio.to_thread(is_ready, plan, program)
-        ):
-            say(f"{name} is back ({state.pid})")
-            return Struck(name, time.monotonic() - killed_at)
-        await asyncio.sleep(0.2)
-    return Struck(name, None)
+class Striker:
+    """Strikes one sale, and waits each time until what was struck is back."""
+
+    def __init__(
+        self, plan: RunPlan, supervisor: Supervisor, stores: Stores, sale_id: str, say: Callable[[str], None]
+    ) -> None:
+        self._plan, self._supervisor, self._stores = plan, supervisor, stores
+        self._sale_id, self._say = sale_id, say
+
+    async def strike(self, name: str) -> Struck:
+        """Empties Redis, or kills the process `name`; of the keepers the one that leads."""
+        taken, confirmed = await self._sold()
+        if name == REDIS:
+            before, after, seconds = await self._flush()
+        else:
+            leading = await _leading_keeper(self._stores.postgres) if name == "keeper" else name
+            before, after, seconds = await self._kill(leading)
+        return Struck(name, before, after, seconds, taken, confirmed)
+
+    async def _sold(self) -> tuple[int | None, int | None]:
+        try:
+            standing = await read_standing(self._stores.postgres, self._sale_id)
+        except DomainError:
+            return None, None
+        return standing.units_taken, standing.units_confirmed
+
+    async def _kill(self, name: str) -> tuple[dict[str, int], dict[str, int], float | None]:
+        pid = await asyncio.to_thread(self._supervisor.kill, name)
+        self._say(f"kill -9 {name} ({pid})")
+        killed_at = time.monotonic()
+        program = next(each for each in PROGRAMS if each.name == name)
+        while pid and time.monotonic() < killed_at + BACK_SECONDS_MAX:
+            state = (await asyncio.to_thread(self._supervisor.states)).get(name)
+            if (
+                state is not None
+                and state.pid not in {0, pid}
+                and await asyncio.to_thread(is_ready, self._plan, program)
+            ):
+                self._say(f"{name} is back ({state.pid})")
+                return {name: pid}, {name: state.pid}, time.monotonic() - killed_at
+            await asyncio.sleep(LOOK_SECONDS)
+        return {name: pid}, {}, None
+
+    async def _flush(self) -> tuple[dict[str, int], dict[str, int], float | None]:
+        """FLUSHALL on the server of each role: stock, claims in flight, the line, the limits, all gone."""
+        redis = self._stores.redis
+        before = await self._epochs()
+        for client in (redis.queue, redis.stock, redis.limits):
+            await client.flushall()
+        self._say("FLUSHALL redis")
+        flushed_at = time.monotonic()
+        while before and time.monotonic() < flushed_at + BACK_SECONDS_MAX:
+            after = await self._open_epochs(list(before))
+            if after.keys() == before.keys():
+                self._say(f"redis is loaded again (epochs {', '.join(map(str, after.values()))})")
+                return before, after, time.monotonic() - flushed_at
+            await asyncio.sleep(LOOK_SECONDS)
+        return before, {}, None
+
+    async def _open_epochs(self, skus: Sequence[str]) -> dict[str, int]:
+        """The epoch of each item that Redis sells again."""
+        try:
+            snapshots = await take_snapshots(self._stores.redis.stock, [(self._sale_id, sku) for sku in skus])
+        except (RedisError, OSError):
+            return {}
+        return {sku: each.epoch for sku, each in zip(skus, snapshots, strict=True) if each.is_open}
+
+    async def _epochs(self) -> dict[str, int]:
+        """Each item's epoch in the ledger; none while PostgreSQL does not answer, and then nothing is proven."""
+        try:
+            async with self._stores.postgres.read() as session:
+                rows = await session.execute(
+                    select(Item.sku, Item.epoch).where(Item.sale_id == self._sale_id)
+                )
+                return {row.sku: row.epoch for row in rows}
+        except DomainError:
+            return {}
 
 
 async def _leading_keeper(postgres: Postgres) -> str:

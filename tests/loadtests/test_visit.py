@@ -50,11 +50,23 @@ def test_a_stayer_is_waited_for_only_while_it_holds_something(scene: Scene, stay
     visit = Visit(scene, stayer)
     visit.settle()
     assert scene.unsettled == 0
-    visit.holds()
-    visit.holds()
+    visit.holds("one", 0.0)
+    visit.holds("other", 0.0)
     assert scene.unsettled == 1
     visit.settle()
     assert scene.unsettled == 0
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_who_goes_in_the_middle_leaves_a_hold_that_is_waited_for(
+    scene: Scene, stayer: Shopper, *, ended: bool
+) -> None:
+    visit = Visit(scene, stayer)
+    visit.holds("hold", scene.server_now() + 20)
+    if ended:
+        visit.held("hold")
+    visit.settle()
+    assert (scene.settled_at > time.monotonic() + 10) is not ended
 
 
 def test_stock_may_return_while_somebody_could_give_it_back_and_a_moment_longer(scene: Scene) -> None:
