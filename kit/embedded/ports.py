@@ -22,13 +22,13 @@ def free_port() -> int:
     return free_ports_in_a_row(1)
 
 
-def free_ports_in_a_row(count: int) -> int:
+def free_ports_in_a_row(count: int, *, first_port: int = FIRST_PORT, last_port: int = LAST_PORT) -> int:
     """The first of `count` neighbouring ports that were free a moment ago. Raises `OSError` when there are none."""
     for _ in range(TRIES_MAX):
-        first = _dice.randrange(FIRST_PORT, LAST_PORT - count)
+        first = _dice.randrange(first_port, last_port - count)
         if all(_is_free(first + place) for place in range(count)):
             return first
-    raise OSError(f"no {count} free ports in a row between {FIRST_PORT} and {LAST_PORT}")
+    raise OSError(f"no {count} free ports in a row between {first_port} and {last_port}")
 
 
 def free_cluster_port() -> int:

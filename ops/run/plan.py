@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings
 
 from kit.embedded.ports import is_taken
 from kit.errors import StartRefused
-from kit.settings import room_config
+from kit.settings import RedisSettings, room_config
 
 UNITS: Final = 300  # of the demo's stock in all; a smaller crowd finds less, so that every demo sells out
 SHOPPERS_A_UNIT: Final = 2000 / UNITS
@@ -80,6 +80,14 @@ class RunPlan:
     def besieged(self) -> tuple[str, ...]:
         """What is struck while the units sell, in order."""
         return SIEGE if self.faults and self.crowd else ()
+
+    def refuse_foreign_redis(self, named: RedisSettings) -> None:
+        """A siege empties whole servers. Raises `StartRefused` where one of them is not the run's own."""
+        for role in ("queue", "stock", "limits"):
+            if self.besieged and getattr(named, f"redis_{role}_url"):
+                raise StartRefused(
+                    f"FAULTS=1 empties Redis, and REDIS_{role.upper()}_URL names one that is not this run's own: unset it."
+                )
 
     @property
     def rate_per_second_max(self) -> int:

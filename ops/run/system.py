@@ -14,6 +14,7 @@ from typing import Final
 
 from kit.embedded import Servers, ServerUrls
 from kit.errors import StartRefused
+from kit.settings import RedisSettings, read_settings
 from ops.migrate import migrate
 from ops.run.plan import RunPlan
 from ops.run.programs import PROGRAMS, Program, shared_environment
@@ -62,6 +63,7 @@ class System:
 
     def _start(self) -> Running:
         plan = self._plan
+        plan.refuse_foreign_redis(read_settings(RedisSettings))
         reach_named_servers()
         if not marked(plan.folder):  # else a leftover of our own holds them, and is ended below
             plan.ports.refuse_taken()

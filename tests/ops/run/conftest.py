@@ -1,12 +1,13 @@
-"""Plans of runs with ports that nobody else has."""
+"""Plans of runs, and stages for whole ones, with ports that nobody else has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kit.embedded.ports import free_port, free_ports_in_a_row
 from ops.run.plan import Ports, RunPlan
+from tests.ops.run.stage import Stage, a_stage
 
 PROBES = 6
 
@@ -20,7 +21,7 @@ def make_plan(tmp_path: Path) -> MakePlan:
             "folder": tmp_path / "run",
             "crowd": 2000,
             "once": True,
-            "kill": None,
+            "kill": (),
             "kill_after_seconds": 1.0,
             "faults": False,
             "seed": 1,
@@ -38,3 +39,9 @@ def make_plan(tmp_path: Path) -> MakePlan:
         return plan
 
     return make
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    with a_stage() as stage:
+        yield stage

@@ -22,11 +22,14 @@ def test_units_are_shared_in_proportion_and_add_up() -> None:
 
 def test_the_example_becomes_a_sale_of_its_own_that_opens_soon() -> None:
     example = parse(Path("examples/double11.yaml").read_text(encoding="utf-8"))
-    demo = demo_sale(example, sale_id="demo-1", units=300, opens_at=OPENS, with_crowd=True)
+    demo = demo_sale(
+        example, sale_id="demo-1", units=300, opens_at=OPENS, with_crowd=True, rate_per_second_max=60
+    )
     assert demo.sale.sale_id == demo.room.sale_id == "demo-1"
     assert sum(item.total for item in demo.sale.items) == 300
     assert demo.sale.opens_at == demo.room.opens_at == OPENS
     assert demo.sale.closes_at == demo.room.closes_at > OPENS + timedelta(minutes=5)
     assert demo.sale.hold_seconds == CROWD_HOLD_SECONDS
+    assert demo.room.rate_per_second == 60
     assert demo.sale.shown_rules["rate_per_second"] == demo.room.rate_per_second
     assert demo.rewards == example.rewards

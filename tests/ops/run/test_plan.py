@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from kit.errors import StartRefused
+from kit.settings import RedisSettings
 from ops.run.programs import FOLDER_MARK, PROGRAMS, book_file, shared_environment
 from tests.ops.run.conftest import MakePlan
 
@@ -59,3 +60,23 @@ def test_every_database_has_a_providers_book_of_its_own_that_stays_the_same(tmp_
         book_file(tmp_path, url) for url in ("postgresql://a/x",) * 2 + ("postgresql://a/y",)
     )
     assert first == again != other
+
+
+@pytest.mark.parametrize(("crowd", "pace"), [(2000, 10), (150, 1), (20, 1)])
+def test_a_besieged_sale_is_slow_enough_to_be_struck_in_its_middle(
+    make_plan: MakePlan, crowd: int, pace: int
+) -> None:
+    assert make_plan(crowd=crowd, faults=True).rate_per_second_max == pace
+    assert make_plan(crowd=crowd).rate_per_second_max == 60
+
+
+def test_without_a_crowd_there_is_nothing_to_besiege(make_plan: MakePlan) -> None:
+    assert make_plan(crowd=0, faults=True).besieged == ()
+
+
+def test_a_siege_empties_no_redis_but_its_own(make_plan: MakePlan) -> None:
+    others = RedisSettings(redis_stock_url="redis://somewhere:6379/0")
+    with pytest.raises(StartRefused, match="REDIS_STOCK_URL names one that is not this run's own"):
+        make_plan(faults=True).refuse_foreign_redis(others)
+    make_plan(faults=True).refuse_foreign_redis(RedisSettings(redis_broker_url="redis://somewhere:6379/0"))
+    make_plan().refuse_foreign_redis(others)

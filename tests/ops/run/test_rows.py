@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ops.invariants.rows import violations
+from ops.run.plan import SIEGE
 from ops.run.report import Report
 from ops.run.rows import MIB, Findings, run_rows
 from ops.run.standing import Standing
@@ -67,12 +69,55 @@ def test_a_slow_or_large_run_does_not_hold(make_plan: MakePlan) -> None:
     assert not rows["memory_mib"].holds
 
 
+def _struck(name: str, *, back: float | None = 4.2, confirmed: int = 100, after: int = 2) -> Struck:
+    seen = {} if back is None else {name: after}
+    return Struck(name, {name: 1}, seen, back, units_taken=200, units_confirmed=confirmed)
+
+
 def test_a_killed_process_must_come_back(make_plan: MakePlan) -> None:
-    plan = make_plan(kill="worker")
-    assert _rows(plan, _good(struck=Struck("worker", 4.2)))["killed_and_back"].holds
-    assert not _rows(plan, _good(struck=Struck("worker", None)))["killed_and_back"].holds
-    assert not _rows(plan, _good())["killed_and_back"].holds
-    assert "crowd_faults" not in _rows(plan, _good())
+    plan = make_plan(kill=("worker",))
+    row = "killed_and_back_worker"
+    assert _rows(plan, _good(struck=[_struck("worker")]))[row].holds
+    assert not _rows(plan, _good(struck=[_struck("worker", back=None)]))[row].holds
+    assert not _rows(plan, _good(struck=[_struck("gateway")]))[row].holds
+    assert not _rows(plan, _good())[row].holds
+
+
+def test_where_something_was_struck_what_came_late_is_excused_and_what_was_wrong_is_not(
+    make_plan: MakePlan,
+) -> None:
+    errors = {"reserve no answer": 2, "join 503": 1, "place_changed": 1}
+    excused = _good(crowd={"errors": errors})
+    assert not _rows(make_plan(), excused)["crowd_faults"].holds
+    assert _rows(make_plan(kill=("worker",)), excused)["crowd_faults"].holds
+    wrong = _good(crowd={"errors": {**errors, "500 reserve": 1}})
+    assert _rows(make_plan(kill=("worker",)), wrong)["crowd_faults"].value == 1
+
+
+def test_a_siege_counts_what_was_proven_in_mid_sale(make_plan: MakePlan) -> None:
+    plan = make_plan(faults=True)
+    rows = _rows(plan, _good(struck=[_struck(name) for name in SIEGE]))
+    assert all(row.holds for row in rows.values())
+    assert (rows["redis_flushed"].value, rows["gateway_killed"].value) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"back": None},
+        {"after": 1},  # the same process, the same epoch: nothing happened
+        {"confirmed": 300},  # after the last unit was sold
+    ],
+)
+@pytest.mark.parametrize(("name", "row"), [("redis", "redis_flushed"), ("gateway", "gateway_killed")])
+def test_a_stroke_without_its_proof_or_after_the_sale_does_not_count(
+    make_plan: MakePlan, name: str, row: str, wrong: dict[str, Any]
+) -> None:
+    struck = [_struck(each) for each in SIEGE]
+    struck[SIEGE.index(name)] = _struck(name, **wrong)
+    assert [
+        each.id for each in _rows(make_plan(faults=True), _good(struck=struck)).values() if not each.holds
+    ] == [row]
 
 
 def test_a_run_without_a_crowd_is_judged_by_time_and_memory(make_plan: MakePlan) -> None:
@@ -85,6 +130,7 @@ def test_the_report_is_what_the_contract_says(tmp_path: Path) -> None:
         measured_on={"cores": 2},
         sale_id="demo",
         crowd={},
+        struck=[_struck("gateway")],
         memory={"gateway": 3 * MIB},
         durations={"total": 1.26},
     )
@@ -100,5 +146,6 @@ def test_the_report_is_what_the_contract_says(tmp_path: Path) -> None:
             "holds": False,
         }
     ]
+    assert written["struck"][0]["after"] == {"gateway": 2}
     assert written["measured_on"] == {"cores": 2}
     assert report.broken == 1
