@@ -130,12 +130,12 @@ def _siege(plan: RunPlan, found: Findings) -> list[Row]:
     killed = [each for each in strokes if each.name != REDIS]
     return [
         _count(
-            "redis_flushed", "Redis emptied in mid-sale, each item then loaded under a higher epoch", flushed
+            "redis_flushed", "Redis emptied in mid-sale, all stock then loaded under a higher epoch", flushed
         ),
         _count(
             "gateway_killed", "gateway killed in mid-sale, then another process ready in its place", killed
         ),
-        _within("redis_loaded_again", "the longest until every item was open again", flushed),
+        _within("redis_loaded_again", "the longest until all stock was open again", flushed),
         _within("gateway_back", "the longest until the gateway was ready again", killed),
     ]
 

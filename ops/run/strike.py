@@ -9,7 +9,8 @@ from typing import Any, Final
 from redis.exceptions import RedisError
 from sqlalchemy import select
 
-from flashsale.models import Item
+from flashsale.models import Bucket
+from flashsale.rules import BucketName
 from flashsale.snapshots import take_snapshots
 from kit.errors import DomainError
 from kit.postgres import Postgres
@@ -27,7 +28,7 @@ LOOK_SECONDS: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """One stroke. `before` and `after` are its proof: the pid of a process, or the epoch of each item; `after` is empty
+    """One stroke. `before` and `after` are its proof: the pid of a process, or the epoch of each bucket; `after` is empty
     and `back_after_seconds` None where no successor was seen. `units_confirmed` says how far the sale was."""
 
     name: str
@@ -39,11 +40,11 @@ class Struck:
 
     @property
     def is_proven(self) -> bool:
-        """Whether another process serves in its place, or every item was loaded again under a higher epoch."""
+        """Whether another process serves in its place, or every bucket was loaded again under a higher epoch."""
         if self.back_after_seconds is None or not self.before or self.before.keys() != self.after.keys():
             return False
         if self.name == REDIS:
-            return all(self.after[sku] > epoch for sku, epoch in self.before.items())
+            return all(self.after[name] > epoch for name, epoch in self.before.items())
         return all(self.after[pid] not in {0, number} for pid, number in self.before.items())
 
     def as_json(self) -> dict[str, Any]:
@@ -105,28 +106,32 @@ class Striker:
             after = await self._open_epochs(list(before))
             if after.keys() == before.keys():
                 self._say(f"redis is loaded again (epochs {', '.join(map(str, after.values()))})")
-                return before, after, time.monotonic() - flushed_at
+                return _named(before), _named(after), time.monotonic() - flushed_at
             await asyncio.sleep(LOOK_SECONDS)
-        return before, {}, None
+        return _named(before), {}, None
 
-    async def _open_epochs(self, skus: Sequence[str]) -> dict[str, int]:
-        """The epoch of each item that Redis sells again."""
+    async def _open_epochs(self, buckets: Sequence[BucketName]) -> dict[BucketName, int]:
+        """The epoch of each bucket that Redis sells from again."""
         try:
-            snapshots = await take_snapshots(self._stores.redis.stock, [(self._sale_id, sku) for sku in skus])
+            snapshots = await take_snapshots(self._stores.redis.stock, buckets, claims=False)
         except (RedisError, OSError):
             return {}
-        return {sku: each.epoch for sku, each in zip(skus, snapshots, strict=True) if each.is_open}
+        return {name: each.epoch for name, each in zip(buckets, snapshots, strict=True) if each.is_open}
 
-    async def _epochs(self) -> dict[str, int]:
-        """Each item's epoch in the ledger; none while PostgreSQL does not answer, and then nothing is proven."""
+    async def _epochs(self) -> dict[BucketName, int]:
+        """Each bucket's epoch in the ledger; none while PostgreSQL does not answer, and then nothing is proven."""
         try:
             async with self._stores.postgres.read() as session:
                 rows = await session.execute(
-                    select(Item.sku, Item.epoch).where(Item.sale_id == self._sale_id)
+                    select(Bucket.sku, Bucket.bucket, Bucket.epoch).where(Bucket.sale_id == self._sale_id)
                 )
-                return {row.sku: row.epoch for row in rows}
+                return {(self._sale_id, row.sku, row.bucket): row.epoch for row in rows}
         except DomainError:
             return {}
+
+
+def _named(epochs: Mapping[BucketName, int]) -> dict[str, int]:
+    return {f"{sku}/{bucket}": epoch for (_, sku, bucket), epoch in epochs.items()}
 
 
 async def _leading_keeper(postgres: Postgres) -> str:

@@ -62,7 +62,7 @@ class House:
             folder=folder,
             crowd=0,
             once=True,
-            kill=None,
+            kill=(),
             kill_after_seconds=0.0,
             faults=False,
             seed=ground.seed,
