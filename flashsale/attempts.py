@@ -28,6 +28,7 @@ _STORED: Final[Mapping[Money, str]] = {
     Money.REFUND_SENT: "refund_due",
     Money.REFUNDED: "refunded",
 }
+_ASKED_FOR: Final = frozenset({Money.OPEN, Money.UNKNOWN, Money.SUPERSEDED})
 _SPEAKS_FOR_ITSELF: Final = frozenset({Money.OPEN, Money.SERVING})
 
 
@@ -131,6 +132,8 @@ def write_step(attempt: Attempt, event: Event, led: Step) -> None:
         payment.state = _STORED[state.money]
     if state.money is Money.REFUNDED and attempt.state.money is not Money.REFUNDED:
         payment.refunded_at = func.now()
+    if state.money not in _ASKED_FOR:
+        payment.ask_at = None
     if Effect.CALL_PEOPLE in led.effects:
         payment.reason = NEEDS_PEOPLE
     elif state.money is not attempt.state.money:

@@ -16,8 +16,8 @@ from flashsale.lifecycle import step
 from flashsale.regrants import regrant, seek_units
 from flashsale.states import Effect, Event, Outcome
 from flashsale.stock import Settlement
+from flashsale.words import Word
 from kit.postgres import WriteSession
-from kit.provider import PaymentNotice
 
 log = structlog.get_logger()
 
@@ -35,63 +35,63 @@ class Followed:
     settlement: Settlement | None = None
 
 
-async def record(session: WriteSession, notice: PaymentNotice) -> Followed:
-    """Stores a notice and does what it asks for, once."""
+async def record(session: WriteSession, word: Word) -> Followed:
+    """Stores a word of the provider and does what it asks for, once."""
     stored = await session.execute(
         insert(_notice)
         .values(
-            event_id=notice.event_id,
-            payment_id=notice.payment_id,
-            kind=notice.type,
+            event_id=word.event_id,
+            payment_id=word.payment_id,
+            kind=word.kind,
             outcome="received",
-            amount_minor=notice.amount_minor,
-            currency=notice.currency,
+            amount_minor=word.amount_minor,
+            currency=word.currency,
         )
         .on_conflict_do_nothing()
         .returning(_notice.event_id)
     )
     if stored.one_or_none() is None:
         return Followed("duplicate")
-    followed = await _follow(session, notice)
+    followed = await _follow(session, word)
     await session.execute(
-        update(_notice).where(_notice.event_id == notice.event_id).values(outcome=followed.outcome)
+        update(_notice).where(_notice.event_id == word.event_id).values(outcome=followed.outcome)
     )
     return followed
 
 
-async def _follow(session: WriteSession, notice: PaymentNotice) -> Followed:
-    attempt = await lock_attempt(session, notice.payment_id)
+async def _follow(session: WriteSession, word: Word) -> Followed:
+    attempt = await lock_attempt(session, word.payment_id)
     if attempt is None:
-        log.error("payment_notice_unmatched", payment_id=str(notice.payment_id), kind=notice.type)
+        log.error("payment_notice_unmatched", payment_id=str(word.payment_id), kind=word.kind)
         return Followed("unmatched")
-    heard_before = await _first_success(session, notice) if notice.type == "payment.succeeded" else None
-    return await follow(session, attempt, read_event(notice, attempt.payment, heard_before))
+    heard_before = await _first_success(session, word) if word.kind == "payment.succeeded" else None
+    return await follow(session, attempt, read_event(word, attempt.payment, heard_before))
 
 
-def read_event(notice: PaymentNotice, payment: models.Payment, heard_before: Sum | None) -> Event:
-    """What a notice means for a payment of whose success, with that sum, was heard before, if at all."""
-    if notice.type == "payment.refused":
+def read_event(word: Word, payment: models.Payment, heard_before: Sum | None) -> Event:
+    """What a word means for a payment of whose success, with that sum, was heard before, if at all."""
+    if word.kind == "payment.refused":
         return Event.REFUSED
-    if notice.type == "refund.succeeded":
+    if word.kind == "refund.succeeded":
         return Event.REFUNDED
-    paid = (notice.amount_minor, notice.currency)
+    paid = (word.amount_minor, word.currency)
     if heard_before is not None:
         return Event.PAID_AGAIN if paid == heard_before else Event.PAID_OTHERWISE
-    if notice.currency != payment.currency:
+    if word.currency != payment.currency:
         return Event.PAID_CURRENCY
-    if notice.amount_minor == payment.amount_minor:
+    if word.amount_minor == payment.amount_minor:
         return Event.PAID
-    return Event.PAID_PART if notice.amount_minor < payment.amount_minor else Event.PAID_MORE
+    return Event.PAID_PART if word.amount_minor < payment.amount_minor else Event.PAID_MORE
 
 
-async def _first_success(session: WriteSession, notice: PaymentNotice) -> Sum | None:
+async def _first_success(session: WriteSession, word: Word) -> Sum | None:
     """The sum of the success that was heard of first; the payment's lock orders those who tell."""
     found = await session.execute(
         select(_notice.amount_minor, _notice.currency)
         .where(
-            _notice.payment_id == notice.payment_id,
+            _notice.payment_id == word.payment_id,
             _notice.kind == "payment.succeeded",
-            _notice.event_id != notice.event_id,
+            _notice.event_id != word.event_id,
         )
         .order_by(_notice.received_at)
         .limit(1)

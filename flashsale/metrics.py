@@ -45,6 +45,14 @@ PAYMENT_NOTICES: Final = Counter(
 REFUND_ASKS: Final = Counter(
     "floodgate_refund_asks_total", "Refunds asked of the provider, by outcome.", ["outcome"]
 )
+PAYMENT_ASKS: Final = Counter(
+    "floodgate_payment_asks_total",
+    "Questions to the provider about payments it told us nothing of, by outcome.",
+    ["outcome"],
+)
+PAYMENTS_NEED_PEOPLE: Final = Gauge(
+    "floodgate_payments_need_people", "Payments that only people can clear up; set by the keeper that judges."
+)
 STOCK_LOADS: Final = Counter(
     "floodgate_stock_loads_total", "Items loaded into Redis under a new epoch, by reason.", ["reason"]
 )

@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    DateTime,
     Index,
     LargeBinary,
     SmallInteger,
@@ -148,6 +149,10 @@ class Payment(Base):
             postgresql_where=text("state IN ('created','paid')"),
         ),
         Index("ix_payments_refund_due", "refund_ring_at", postgresql_where=text("state = 'refund_due'")),
+        Index("ix_payments_ask_at", "ask_at", postgresql_where=text("ask_at IS NOT NULL")),
+        Index(
+            "ix_payments_need_people", "created_at", postgresql_where=text("reason = 'payment_needs_people'")
+        ),
     )
 
     payment_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -162,10 +167,17 @@ class Payment(Base):
     paid_at: Mapped[datetime | None] = instant(nullable=True)
     refunded_at: Mapped[datetime | None] = instant(nullable=True)
     refund_ring_at: Mapped[datetime | None] = instant(nullable=True)
+    # When the provider is asked next what became of it; NULL once it has said so, or people were called.
+    ask_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), server_default=text("now() + interval '15 seconds'")
+    )
 
 
 class PaymentNotice(Base):
-    """A webhook of the provider, stored before it is answered with 2xx; the key makes a repeat harmless."""
+    """What the provider said of a payment: a webhook, stored before it is answered with 2xx, or the answer to a question.
+
+    The key makes a repeat harmless.
+    """
 
     __tablename__ = "payment_notices"
 

@@ -8,7 +8,8 @@ from sqlalchemy import func, select
 
 from flashsale import metrics, models
 from flashsale.attempts import Attempt, add_payment, lock_attempt, read_live, read_money
-from flashsale.confirmations import follow, record
+from flashsale.confirmations import Followed, follow, record
+from flashsale.dues import is_asked_in_vain
 from flashsale.errors import AlreadyPaid, HoldEnded, HoldExpired, ReservationUnknown
 from flashsale.facts import PaymentFacts, PaymentHandle
 from flashsale.lifecycle import step
@@ -16,6 +17,7 @@ from flashsale.readings import list_payments
 from flashsale.settings import FlashsaleSettings
 from flashsale.states import Effect, Event, Hold, Outcome, State
 from flashsale.stock import Settlement, settle_calls
+from flashsale.words import read_answer, read_notice
 from kit.clock import rfc3339
 from kit.doorbell import ring_user
 from kit.errors import Unavailable
@@ -89,8 +91,12 @@ class Payments:
 
         Outcomes: confirmed, regranted, refund_due, refused, refunded, duplicate, unmatched, needs_people.
         """
-        followed = await record(session, notice)
+        followed = await record(session, read_notice(notice))
         session.after_commit(lambda: _count(followed.outcome))
+        return self._tell(session, followed)
+
+    def _tell(self, session: WriteSession, followed: Followed) -> str:
+        """What Redis and the shopper hear of it, once it is durable."""
         if (settlement := followed.settlement) is not None:
             session.after_commit(lambda: self._lower_stock(settlement))
         if (user_id := followed.user_id) is not None:
@@ -100,6 +106,28 @@ class Payments:
     async def _lower_stock(self, settled: Settlement) -> None:
         if self._stock is not None:
             await run_all(self._stock, settle_calls([settled]))
+
+    async def ask(self, payment_id: UUID) -> str:
+        """Asks the provider what became of a payment it has told us nothing of, and does what it says.
+
+        Outcomes: those of `record_notice`; asked_again and abandoned while nobody has paid; nothing.
+        """
+        try:
+            word = read_answer(payment_id, await self._provider.get(f"/payments/{payment_id}"))
+            silence = Event.UNPAID, Event.UNPAID_FOR_LONG
+        except (ProviderUnknown, ProviderRefused) as error:
+            log.warning("payment_not_answered_for", payment_id=str(payment_id), reason=error.reason)
+            word, silence = None, (Event.UNANSWERED, Event.UNANSWERED_FOR_LONG)
+        async with self._postgres.unit_of_work() as session:
+            if word is not None:
+                followed = await record(session, word)
+            elif (attempt := await lock_attempt(session, payment_id)) is not None:
+                event = silence[await is_asked_in_vain(session, payment_id)]
+                followed = await follow(session, attempt, event)
+            else:
+                return "unmatched"
+            session.after_commit(lambda: _count_ask(followed.outcome))
+            return self._tell(session, followed)
 
     async def refund(self, payment_id: UUID) -> str:
         """Asks the provider to send the money of a due refund back; its key makes asking again harmless.
@@ -158,6 +186,10 @@ def _refuse(outcome: Outcome, reservation: models.Reservation) -> None:
             raise HoldEnded(state=reservation.state)
         case "hold_expired":
             raise HoldExpired(expires_at=rfc3339(reservation.expires_at))
+
+
+async def _count_ask(outcome: str) -> None:
+    metrics.PAYMENT_ASKS.labels(outcome=outcome).inc()
 
 
 async def _count(outcome: str) -> None:

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     PAID_FOR_NOTHING = "paid_for_nothing"
     BOUGHT_UNPAID = "bought_unpaid"
     REWARD_UNEARNED = "reward_unearned"
+    PAYMENT_NEEDS_PEOPLE = "payment_needs_people"
     LATE_PAYMENT_NO_STOCK = "late_payment_no_stock"
     LATE_PAYMENT_OVER_LIMIT = "late_payment_over_limit"
     WRONG_AMOUNT = "wrong_amount"
@@ -109,6 +110,10 @@ def _bought_unpaid(facts: ShopperFacts) -> bool:
 
 def _reward_unearned(facts: ShopperFacts) -> bool:
     return bool(facts.rewards) and not _confirmed(facts)
+
+
+def _payment_needs_people(facts: ShopperFacts) -> bool:
+    return any(charge.reason == Reason.PAYMENT_NEEDS_PEOPLE for charge in facts.charges)
 
 
 def _refund_for(*reasons: str) -> Callable[[ShopperFacts], bool]:
@@ -187,6 +192,7 @@ _ORDER: Final[tuple[tuple[State, Reason, Callable[[ShopperFacts], bool]], ...]] 
     (State.NEEDS_ATTENTION, Reason.PAID_FOR_NOTHING, _paid_for_nothing),
     (State.NEEDS_ATTENTION, Reason.BOUGHT_UNPAID, _bought_unpaid),
     (State.NEEDS_ATTENTION, Reason.REWARD_UNEARNED, _reward_unearned),
+    (State.NEEDS_ATTENTION, Reason.PAYMENT_NEEDS_PEOPLE, _payment_needs_people),
     (State.REFUND_DUE, Reason.LATE_PAYMENT_NO_STOCK, _refund_for("sold_out")),
     (State.REFUND_DUE, Reason.LATE_PAYMENT_OVER_LIMIT, _refund_for("limit_reached")),
     (State.REFUND_DUE, Reason.WRONG_AMOUNT, _refund_for("amount_mismatch")),

@@ -50,6 +50,10 @@ REASONS: Final[Mapping[Reason, Text]] = MappingProxyType(
             "已发放奖励，但没有成交订单；请转财务核对。",
             "A reward was granted without a purchase; hand it to finance.",
         ),
+        Reason.PAYMENT_NEEDS_PEOPLE: _both(
+            "支付方长时间没有答复，或其说法前后矛盾；请转财务与支付方核对。",
+            "The provider does not say what became of a payment, or contradicts itself; hand it to finance.",
+        ),
         Reason.LATE_PAYMENT_NO_STOCK: _both(
             "付款到达时锁定已失效且库存已售完，全额退款正在办理。",
             "The payment came after the hold had ended and all was sold; the full amount is on its way back.",

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from dramatiq import Broker
 
-from flashsale.dues import take_due_refunds
+from flashsale import metrics as flashsale_metrics
+from flashsale.dues import count_needing_people, take_due_asks, take_due_refunds
 from flashsale.events import RESERVATION_CONFIRMED, outbox
 from flashsale.settings import FlashsaleSettings
 from flashsale.upkeep import StockRepair, expire_due
@@ -55,6 +56,7 @@ class Timetable:
         grants = self._bells("grant_rewards", "rewards", "event_id")
         payouts = self._ringing(take_due_payouts, self._bells("pay_reward", "payouts", "payout_id"))
         refunds = self._ringing(take_due_refunds, self._bells("refund_payment", "refunds", "payment_id"))
+        asks = self._ringing(take_due_asks, self._bells("ask_payment", "payments", "payment_id"))
         return [
             Duty("frontier", 0.25, 3, 1_000, self._advance),
             Duty("rooms", 1, 8, 1_000, self._keep_rooms),
@@ -62,6 +64,7 @@ class Timetable:
             Duty("outbox_relay", 0.2, 8, RING_BATCH_MAX, lambda fence: self._relay(fence, grants)),
             Duty("payout_ring", 0.5, 8, RING_BATCH_MAX, payouts),
             Duty("refund_ring", 1, 8, RING_BATCH_MAX, refunds),
+            Duty("payment_ask", 1, 8, RING_BATCH_MAX, asks),
             # Loading an item with a hundred thousand buyers takes seconds, and so does judging all that was ever sold.
             Duty("stock_repair", 2, 60, 1_000_000, self._repair_stock),
             Duty("invariants", 10, 120, 1_000, self._judge),
@@ -118,6 +121,7 @@ class Timetable:
         invariant_metrics.observe(rows)
         async with self.postgres.read() as session:
             backlog = await outbox.backlog(session)
+            flashsale_metrics.PAYMENTS_NEED_PEOPLE.set(await count_needing_people(session))
         metrics.outbox_undone.set(backlog.undone)
         metrics.outbox_oldest_age_seconds.set(backlog.oldest_age_seconds)
         metrics.outbox_stuck.set(backlog.stuck)

@@ -24,12 +24,19 @@ class Provider:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
         self.fails_with: Exception | None = None
+        self.answers: dict[str, Any] | None = None  # what it says of a payment it is asked about
 
     async def post(self, path: str, body: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
         self.asked.append((path, idempotency_key))
         if self.fails_with is not None:
             raise self.fails_with
         return {"payment_id": body["payment_id"], "pay_url": f"/pay/{body['payment_id']}", "state": "ok"}
+
+    async def get(self, path: str) -> dict[str, Any] | None:
+        self.asked.append((path, ""))
+        if self.fails_with is not None:
+            raise self.fails_with
+        return self.answers
 
 
 def a_notice(handle: PaymentHandle, kind: str = "payment.succeeded", **changes: Any) -> PaymentNotice:

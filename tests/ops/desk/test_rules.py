@@ -94,6 +94,8 @@ CASES: list[tuple[dict[str, Any], State, Reason]] = [
     ({"holds": (hold("confirmed"),), "charges": (charge("refunded"),)}, S.NEEDS_ATTENTION, R.BOUGHT_UNPAID),
     ({"rewards": (reward("paid"),)}, S.NEEDS_ATTENTION, R.REWARD_UNEARNED),
     ({"holds": (hold("expired"),), "rewards": (reward(),)}, S.NEEDS_ATTENTION, R.REWARD_UNEARNED),
+    ({"holds": (hold(),), "charges": (charge("created", reason="payment_needs_people"),)}, S.NEEDS_ATTENTION, R.PAYMENT_NEEDS_PEOPLE),
+    ({**BOUGHT, "charges": (charge("paid", reason="payment_needs_people"),)}, S.NEEDS_ATTENTION, R.PAYMENT_NEEDS_PEOPLE),
     ({"holds": (hold("of tomorrow"),)}, S.NEEDS_ATTENTION, R.RECORD_UNKNOWN),
     ({**BOUGHT, "charges": (charge("of tomorrow"),)}, S.NEEDS_ATTENTION, R.RECORD_UNKNOWN),
     ({**BOUGHT, "rewards": (reward("of tomorrow"),)}, S.NEEDS_ATTENTION, R.RECORD_UNKNOWN),
@@ -153,7 +155,17 @@ def charges() -> st.SearchStrategy[Charge]:
         currency=st.just("CNY"),
         state=st.sampled_from(sorted(CHARGE_STATES) + ODD),
         created_at=moments,
-        reason=st.sampled_from([None, "sold_out", "limit_reached", "amount_mismatch", "second_payment", "?"]),
+        reason=st.sampled_from(
+            [
+                None,
+                "sold_out",
+                "limit_reached",
+                "amount_mismatch",
+                "second_payment",
+                "payment_needs_people",
+                "?",
+            ]
+        ),
         serves=st.none() | ids,
         paid_at=st.none() | moments,
         refunded_at=st.none() | moments,

@@ -107,7 +107,7 @@ async def test_a_replaced_leader_rings_for_nothing(
     old.resign()
     await _until_taken(candidate("new"))
     event_id = await _event(postgres)
-    for name in ("outbox_relay", "payout_ring", "refund_ring", "hold_expiry", "rooms"):
+    for name in ("outbox_relay", "payout_ring", "refund_ring", "payment_ask", "hold_expiry", "rooms"):
         with pytest.raises(LeadershipLost):
             await bench.duties[name].round(old_fence)
     assert bench.rung("rewards") == []

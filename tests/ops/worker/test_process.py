@@ -203,4 +203,9 @@ async def test_every_actor_of_the_timetable_is_declared(
     worker: WorkerProcess, broker: dramatiq.Broker
 ) -> None:
     queues = {name: actor.queue_name for name, actor in broker.actors.items()}
-    assert queues == {"grant_rewards": "rewards", "pay_reward": "payouts", "refund_payment": "refunds"}
+    assert queues == {
+        "grant_rewards": "rewards",
+        "pay_reward": "payouts",
+        "refund_payment": "refunds",
+        "ask_payment": "payments",
+    }
