@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from flashsale.sales import ItemPlan, SalePlan
 from kit.clock import SystemClock
-from ops.faults.house.buyers import AGAIN_SECONDS, Answer, Buyer, Diary, Door, Stuck
+from ops.faults.house.buyers import AGAIN_SECONDS, Buyer, Diary, Door, Stuck
 from ops.faults.house.house import House
 from ops.faults.matrix import Found, Ground
 from ops.invariants.judge import judge
@@ -34,6 +34,7 @@ WAVE_PER_SECOND: Final = 40.0
 REST_SECONDS_MAX: Final = 30.0
 SELL_OUT_SECONDS_MAX: Final = 20.0  # a claim of a dead process comes back after ten, with the next repair
 SHOWN_SECONDS_MAX: Final = 15.0
+HOLD_SECONDS: Final = 120  # longer than a trial: what is neither paid nor given back shows as unsold
 PAYS: Final = 0.8  # who does not pay gives the unit back, and somebody else gets it
 
 
@@ -76,6 +77,10 @@ class Shop:
         """The next who are inside and have not asked for anything yet; all of them without a number."""
         taken, self._waiting = self._waiting[:number], self._waiting[len(self._waiting[:number]) :]
         return taken
+
+    def give_back(self, buyer: Buyer) -> None:
+        """Puts one who was taken back among those who wait."""
+        self._waiting.append(buyer)
 
     async def wave(self, buyers: Sequence[Buyer], *, then_pay: bool = True) -> float:
         """They come by the clock, not when the last was served; goodput, in answers within a second, a second."""
@@ -142,6 +147,27 @@ class Shop:
             given = {"sale_id": self.sale_id} if ":sale_id" in statement else {}
             return int(await session.scalar(text(statement), given | parameters) or 0)
 
+    async def announce(
+        self,
+        sale_id: str,
+        opens_in_seconds: float,
+        *,
+        per_user_limit: int = 1,
+        hold_seconds: int = HOLD_SECONDS,
+    ) -> str:
+        """Applies a sale of this trial's units, and waits until the gateway knows it; its id."""
+        opens_at = SystemClock().now() + timedelta(seconds=opens_in_seconds)
+        plan = _sale(sale_id, self.units, per_user_limit, opens_at, hold_seconds)
+        async with self.stores.postgres.unit_of_work() as session:
+            await apply(session, plan, actor="faults")
+
+        async def shown() -> bool:
+            answer = await self.door.once("GET", f"/v1/sales/{sale_id}/queue")
+            return answer.ok and not answer.get("stale")
+
+        await self.until("the sale is shown", shown, seconds_max=SHOWN_SECONDS_MAX)
+        return sale_id
+
     async def misbehave(self, **ratios: float) -> None:
         """What the provider does wrong from now on; nothing without arguments. Raises httpx errors."""
         async with httpx.AsyncClient(timeout=5) as client:
@@ -199,6 +225,7 @@ async def open_shop(
     shoppers: int,
     opens_in_seconds: float = 0.0,
     per_user_limit: int = 1,
+    hold_seconds: int = HOLD_SECONDS,
 ) -> AsyncIterator[Shop]:
     """A house put right and a fresh sale in it that the gateway shows."""
     await house.put_right()
@@ -215,12 +242,8 @@ async def open_shop(
             dice = Random(ground.seed)  # noqa: S311 - repeatable on purpose
             shop = Shop(house, stores, door, diary, broker, dice, sale_id, units)
             await shop.misbehave()
-            opens_at = clock.now() + timedelta(seconds=opens_in_seconds)
-            plan = _sale(sale_id, units, per_user_limit, opens_at)
-            async with stores.postgres.unit_of_work() as session:
-                await apply(session, plan, actor="faults")
-            await shop.until(
-                "the sale is shown", lambda: _shown(door, sale_id), seconds_max=SHOWN_SECONDS_MAX
+            await shop.announce(
+                sale_id, opens_in_seconds, per_user_limit=per_user_limit, hold_seconds=hold_seconds
             )
             await shop.let_in(shoppers)
             yield shop
@@ -228,12 +251,7 @@ async def open_shop(
         diary.close()
 
 
-async def _shown(door: Door, sale_id: str) -> bool:
-    answer: Answer = await door.once("GET", f"/v1/sales/{sale_id}/queue")
-    return answer.get("state") in {"prequeue", "open"}
-
-
-def _sale(sale_id: str, units: int, per_user_limit: int, opens_at: datetime) -> SaleFile:
+def _sale(sale_id: str, units: int, per_user_limit: int, opens_at: datetime, hold_seconds: int) -> SaleFile:
     closes_at = opens_at + timedelta(hours=1)
     texts = {language: {"title": "Faults", "rules": "-"} for language in ("zh-CN", "en")}
     sale = SalePlan(
@@ -241,7 +259,7 @@ def _sale(sale_id: str, units: int, per_user_limit: int, opens_at: datetime) -> 
         campaign_id="faults",
         opens_at=opens_at,
         closes_at=closes_at,
-        hold_seconds=120,
+        hold_seconds=hold_seconds,
         currency="CNY",
         texts=texts,
         shown_rules={},
