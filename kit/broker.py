@@ -72,7 +72,7 @@ class DoorbellBroker(RedisBroker):
     def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:
         """Up to `prefetch` messages that can be read."""
         fetched: list[bytes | None] = self._dispatch("fetch")(queue_name, prefetch)
-        readable = [message for message in fetched if message is None or is_readable(message)]
+        readable = [message for message in fetched if message is None or is_readable(message, queue_name)]
         if len(readable) < len(fetched):
             self._put_aside(queue_name)
         return readable
@@ -82,19 +82,18 @@ class DoorbellBroker(RedisBroker):
         in_hand: Any = self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}")
         for message_id in in_hand:
             message: Any = self.client.hget(f"{self.namespace}:{queue_name}.msgs", message_id)
-            if message is not None and not is_readable(message):
+            if message is not None and not is_readable(message, queue_name):
                 self.do_nack(queue_name, message_id)
                 UNREADABLE.labels(queue_name).inc()
                 log.error("message_unreadable", queue=queue_name, size_bytes=len(message))
 
 
-def is_readable(message: bytes) -> bool:
-    """Whether Dramatiq can make a message of it."""
+def is_readable(message: bytes, queue_name: str) -> bool:
+    """Whether Dramatiq can make a message of it, and would acknowledge it to the queue in which it lay."""
     try:
-        _decoder.decode(message)
+        return _decoder.decode(message).queue_name == queue_name
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return False
-    return True
 
 
 def create_broker(url: str, *, namespace: str = "floodgate") -> RedisBroker:

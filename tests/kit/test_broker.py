@@ -58,4 +58,5 @@ def test_a_bell_of_ours_is_readable(broker: DoorbellBroker) -> None:
 
     (message,) = broker.do_fetch("rewards", 1)
 
-    assert is_readable(message)
+    assert is_readable(message, "rewards")
+    assert not is_readable(message, "payouts")  # it would be acknowledged to the queue it names

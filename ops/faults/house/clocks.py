@@ -47,7 +47,7 @@ async def _opened_on_time(shop: Shop, seconds: float) -> Found:
         shop.wrong.append(f"opened_late: {late:.1f} s")
     await _bought(shop, buyers)
     early_sold = """SELECT count(*) FROM flashsale.reservations r JOIN flashsale.sales s USING (sale_id)
-        WHERE r.sale_id = :sale_id AND r.created_at < s.opens_at"""
+        WHERE r.sale_id = :sale_id AND r.held_at < s.opens_at"""
     if await shop.count(early_sold):
         shop.wrong.append("sold_before_the_start")
     return await shop.found(

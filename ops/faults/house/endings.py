@@ -31,7 +31,7 @@ async def two_gateways(shop: Shop) -> AsyncIterator[None]:
     if not shop.house.lives("gateway-2"):
         await shop.house.again("gateway-2")
     shop.door.open = list(GATEWAYS)
-    watching = asyncio.ensure_future(shop.door.watch(*GATEWAYS))
+    watching = shop.beside(shop.door.watch(*GATEWAYS))
     try:
         await shop.until("both show the sale", lambda: _both_show(shop))
         yield
@@ -94,7 +94,7 @@ async def gateway_told(shop: Shop) -> Found:
     async with two_gateways(shop), looked_at(shop):
         before = await shop.wave(shop.take(6))
         known = dict(shop.door.answers)
-        wave = asyncio.ensure_future(shop.wave(shop.take(8)))
+        wave = shop.beside(shop.wave(shop.take(8)))
         await asyncio.sleep(shop.dice.uniform(0.0, 0.2))
         took, shown = await _told(shop, ["gateway"])
         await wave
@@ -112,7 +112,7 @@ async def gateway_told(shop: Shop) -> Found:
 
 async def worker_told(shop: Shop) -> Found:
     before = await shop.wave(shop.take(6))
-    wave = asyncio.ensure_future(shop.wave(shop.take(6)))
+    wave = shop.beside(shop.wave(shop.take(6)))
     await asyncio.sleep(shop.dice.uniform(0.2, 0.6))
     _, shown = await _told(shop, ["worker"])
     await wave
@@ -130,7 +130,7 @@ async def keeper_told(shop: Shop) -> Found:
     before = await shop.wave(shop.take(6))
     known, keeper = await leaders(shop), await leader_of(shop)
     duties = await duties_of(shop, keeper)
-    wave = asyncio.ensure_future(shop.wave(shop.take(6)))
+    wave = shop.beside(shop.wave(shop.take(6)))
     await asyncio.sleep(shop.dice.uniform(0.0, 0.2))
     told_at = time.monotonic()
     shop.house.tell_to_end(keeper)

@@ -68,14 +68,14 @@ async def expanded(shop: Shop) -> Found:
     """The tables of N+1 under processes of N, then both versions together, then the contraction."""
     async with _nobody_dropped(shop):
         before = await shop.wave(shop.take(6))
-        wave = asyncio.ensure_future(shop.wave(shop.take(6)))
+        wave = shop.beside(shop.wave(shop.take(6)))
         tries = await _migrate(shop, EXPAND)
         await wave
         shop.house.tell_to_end("gateway-2")
         await shop.house.ended("gateway-2")
         pid = await shop.house.again("gateway-2")  # planned its statements on the new tables
         after = await shop.wave(shop.take(6))
-        late = asyncio.ensure_future(shop.sell_out())
+        late = shop.beside(shop.sell_out())
         tries += await _migrate(shop, CONTRACT)
         await late
     return await shop.found(
@@ -92,7 +92,7 @@ async def rolled(shop: Shop) -> Found:
         pids = []
         for name in ("gateway-2", "gateway", "worker", *KEEPERS):
             old = shop.house.tell_to_end(name)
-            buying = asyncio.ensure_future(shop.wave(shop.take(2)))
+            buying = shop.beside(shop.wave(shop.take(2)))
             code = await shop.house.ended(name)
             if code != 0:
                 shop.wrong.append(f"ended_badly: {name} {code}")
@@ -106,7 +106,7 @@ async def rolled(shop: Shop) -> Found:
 
 def _kid(token: str) -> str:
     """The key that a token was signed with: the first part of ours, or in a JWT's head."""
-    head = token.split(".")[0]
+    head = token.split(".", maxsplit=1)[0]
     if len(head) < 20:
         return head
     return str(msgspec.json.decode(urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"])
@@ -116,7 +116,7 @@ async def _restarted(shop: Shop, variable: str, keys: str) -> None:
     await shop.settle()
     shop.house.tell_to_end("gateway")
     await shop.house.ended("gateway")
-    await shop.house.again("gateway", **{variable: keys})
+    await shop.house.again("gateway", {variable: keys})
     await shop.until("the gateway shows the sale", lambda: _shows(shop))
 
 

@@ -156,7 +156,7 @@ async def jumped(shop: Shop) -> Found:
     await shop.let_in(6)
     await shop.sell_out()
     early_sold = """SELECT count(*) FROM flashsale.reservations r JOIN flashsale.sales s USING (sale_id)
-        WHERE r.sale_id = :sale_id AND r.created_at < s.opens_at"""
+        WHERE r.sale_id = :sale_id AND r.held_at < s.opens_at"""
     if await shop.count(early_sold):
         shop.wrong.append("sold_before_the_start")
     return await shop.found(

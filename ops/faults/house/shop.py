@@ -3,12 +3,12 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
 from redis.asyncio import Redis
@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from flashsale.sales import ItemPlan, SalePlan
 from kit.clock import SystemClock
+from kit.tasks import end_tasks
 from ops.faults.house.buyers import AGAIN_SECONDS, Buyer, Diary, Door, Stuck
 from ops.faults.house.house import House
 from ops.faults.matrix import Found, Ground
@@ -26,6 +27,8 @@ from ops.run.standing import read_standing, wait_for_rest
 from ops.run.stores import Stores, open_stores
 from queueing.rooms import RoomPlan
 from rewards.grants import RulePlan
+
+Result = TypeVar("Result")
 
 SKU: Final = "phone-x"
 PRICE_MINOR: Final = 199_900
@@ -53,6 +56,7 @@ class Shop:
     wrong: list[str] = field(default_factory=list)  # what rows themselves have found
     buyers: list[Buyer] = field(default_factory=list)
     _waiting: list[Buyer] = field(default_factory=list)
+    _beside: list[asyncio.Task[Any]] = field(default_factory=list)
     _afterwards: list[asyncio.Task[None]] = field(default_factory=list)
 
     def newcomers(self, number: int) -> list[Buyer]:
@@ -105,9 +109,20 @@ class Shop:
         else:
             await buyer.release()
 
-    def later(self, work: Awaitable[None]) -> None:
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Something that goes on beside the rest and is waited for before the judgement."""
-        self._afterwards.append(asyncio.ensure_future(work))
+        self._afterwards.append(self.beside(work))
+
+    def beside(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
+        """Something that goes on meanwhile; what has not ended with the trial is ended then."""
+        task = asyncio.create_task(work)
+        self._beside.append(task)
+        return task
+
+    async def close(self) -> None:
+        """Ends what still goes on beside."""
+        await end_tasks(self._beside)
+        await asyncio.gather(*self._beside, return_exceptions=True)
 
     async def settle(self) -> None:
         """Waits for what goes on beside. Raises what a shopper met."""
@@ -245,8 +260,11 @@ async def open_shop(
             await shop.announce(
                 sale_id, opens_in_seconds, per_user_limit=per_user_limit, hold_seconds=hold_seconds
             )
-            await shop.let_in(shoppers)
-            yield shop
+            try:
+                await shop.let_in(shoppers)
+                yield shop
+            finally:
+                await shop.close()
     finally:
         diary.close()
 

@@ -7,8 +7,11 @@ does when somebody sets a machine's clock.
 import runpy
 import sys
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+from kit.clock import SystemClock
 
 LOOK_SECONDS: Final = 0.02  # a clock that was set is noticed within
 
@@ -29,23 +32,20 @@ class Skew:
 def main() -> None:
     """Sets the clocks before anything else is imported, and becomes the process."""
     module, file = sys.argv[1:]
-    skew, true_seconds, true_ns = Skew(Path(file)), time.time, time.time_ns
-    time.time = lambda: true_seconds() + skew.seconds()
-    time.time_ns = lambda: true_ns() + int(skew.seconds() * 1e9)
-    _set_clock_of_ours(skew)
+    skew, own, true_now = Skew(Path(file)), SystemClock(), SystemClock.now
+
+    def now(clock: SystemClock) -> datetime:
+        return true_now(clock) + timedelta(seconds=skew.seconds())
+
+    set_ones = {
+        (SystemClock, "now"): now,
+        (time, "time"): lambda: now(own).timestamp(),
+        (time, "time_ns"): lambda: int(now(own).timestamp() * 1e9),
+    }
+    for (owner, name), clock in set_ones.items():
+        setattr(owner, name, clock)
     sys.argv = [module]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
-
-
-def _set_clock_of_ours(skew: Skew) -> None:
-    from datetime import UTC, datetime, timedelta  # noqa: PLC0415 - nobody may keep the true clock by importing it earlier
-
-    from kit.clock import SystemClock  # noqa: PLC0415
-
-    def now(_: SystemClock) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=skew.seconds())
-
-    SystemClock.now = now  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ async def gateway_stalled(shop: Shop) -> Found:
     """One of two stands still with requests in hand; its shoppers ask again, perhaps at the other."""
     async with two_gateways(shop):
         before = await shop.wave(shop.take(6))
-        wave = asyncio.ensure_future(shop.wave(shop.take(8)))
+        wave = shop.beside(shop.wave(shop.take(8)))
         await asyncio.sleep(shop.dice.uniform(0.0, 0.2))
         pid = shop.house.pause("gateway")
         await asyncio.sleep(STALL_SECONDS)
@@ -40,7 +40,7 @@ async def only_gateway_stalled(shop: Shop) -> Found:
     """There is no other: who asks meanwhile waits, and is answered afterwards."""
     before = await shop.wave(shop.take(6))
     stall = STALL_SECONDS * shop.dice.uniform(0.5, 1.0)
-    wave = asyncio.ensure_future(shop.wave(shop.take(6)))
+    wave = shop.beside(shop.wave(shop.take(6)))
     await asyncio.sleep(shop.dice.uniform(0.0, 0.1))
     pid = shop.house.pause("gateway")
     await asyncio.sleep(stall)
@@ -93,7 +93,7 @@ async def keeper_stalled(shop: Shop) -> Found:
     duties = await duties_of(shop, keeper)
     stall = shop.dice.uniform(*SHORT_STALL_SECONDS)
     pid = shop.house.pause(keeper)
-    wave = asyncio.ensure_future(shop.wave(shop.take(6)))
+    wave = shop.beside(shop.wave(shop.take(6)))
     await asyncio.sleep(stall)
     shop.house.resume(keeper)
     await wave

@@ -103,7 +103,7 @@ async def _storm(
 async def _weathered(shop: Shop, *, at_once: bool, when_told: bool) -> Found:
     """The knee, the storm, and the knee again."""
     shop.house.kill("gateway")
-    pid = await shop.house.again("gateway", **NARROW)
+    pid = await shop.house.again("gateway", NARROW)
     await shop.let_in(ASKERS)
     askers = shop.take()
     await _knee(askers)  # connections, plans and caches
