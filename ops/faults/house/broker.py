@@ -218,14 +218,14 @@ async def _old_notices(shop: Shop) -> int:
             "currency": row.currency,
             "occurred_at": rfc3339(clock.now()),
         }
-        raw, now = msgspec.json.encode(body).decode(), clock.now()
+        raw, now = msgspec.json.encode(body), clock.now()
         answer = await shop.door.send(
             "POST",
             "/v1/webhooks/payments",
-            body=body,
+            body=raw,
             webhook_id=body["event_id"],
             webhook_timestamp=str(int(now.timestamp())),
-            webhook_signature=hook.sign(str(body["event_id"]), now, raw),
+            webhook_signature=hook.sign(str(body["event_id"]), now, raw.decode()),
         )
         if not answer.ok:
             shop.wrong.append(f"late_notice_refused: {answer.status} {answer.code}")

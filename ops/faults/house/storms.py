@@ -113,7 +113,7 @@ async def _weathered(shop: Shop, *, at_once: bool, when_told: bool) -> Found:
     goodput, tally = await _storm(shop, askers, offered, at_once=at_once, when_told=when_told)
     ended_at, after = time.monotonic(), 0.0
     while after < RECOVERED_RATIO * knee and time.monotonic() - ended_at < RECOVERY_SECONDS_MAX:
-        after = await _knee(askers)
+        after = max(after, await _knee(askers))
     took = time.monotonic() - ended_at - KNEE_SECONDS
     if after < RECOVERED_RATIO * knee:
         shop.wrong.append(f"never_recovered: {after:.0f}/s of {knee:.0f}/s")
@@ -130,7 +130,7 @@ async def _weathered(shop: Shop, *, at_once: bool, when_told: bool) -> Found:
     return await shop.found(
         shown if refused else "",
         recovery_seconds=max(0.0, took),
-        goodput=(knee, max(after, 0.0)),
+        goodput=(knee, after),
         sells_out=False,
     )
 
