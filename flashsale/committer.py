@@ -92,11 +92,11 @@ class GroupCommitter:
 
     async def _read_under_locks(self, wishes: Sequence[Wish]) -> list[Committed]:
         async with self._postgres.driver() as session:
-            items = await lock_buckets(session, [(wish.sale_id, wish.sku, wish.bucket) for wish in wishes])
+            items = await lock_buckets(session, [wish.bucket for wish in wishes])
             found = await read_reservations(session, [wish.reservation_id for wish in wishes])
         outcomes: list[Committed] = []
         for wish in wishes:
             stored = found.get(wish.reservation_id)
-            item = items.get((wish.sale_id, wish.sku, wish.bucket))
+            item = items.get(wish.bucket)
             outcomes.append("not_written" if stored is None else Decision("granted", stored, item))
         return outcomes

@@ -122,18 +122,18 @@ class Lanes:
             return InProgress(retry_after_seconds=1.0) if same else KeyReused()
         if self._stopping or not self._tasks:
             return Unavailable("reservations")
-        lane = wish.bucket % self._settings.lanes if wish.buckets > 1 else ANY_LANE
+        lane = ANY_LANE if wish.buckets == 1 else wish.bucket[2] % len(self._arrived)
         name = wish.sale_id, lane
         queue = self._queues.get(name)
         if queue is None:
             queue = self._queues[name] = deque()
+            self._wake(lane)  # once: no lane goes to rest while a queue that it serves is there
         if self._count >= self._queue_max and len(queue) >= max(1, self._queue_max // len(self._queues)):
             return Unavailable("reservations")
         waiting = Waiting(wish, time.monotonic(), owner, sink, self._in_flight)
         self._in_flight[owner] = waiting
         queue.append(waiting)
         self._count += 1
-        self._wake(lane)
         return None
 
     def _wake(self, lane: int) -> None:

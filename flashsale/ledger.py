@@ -50,7 +50,7 @@ async def write_batch(session: Rows, wishes: Sequence[Wish]) -> list[Decision]:
     says of a key that was used since it was looked up (the same one for another item, in a batch that holds other locks):
     then nothing is written, and the same batch again sees it.
     """
-    items = await lock_buckets(session, {(wish.sale_id, wish.sku, wish.bucket) for wish in wishes})
+    items = await lock_buckets(session, {wish.bucket for wish in wishes})
     used, units = await find_standing(session, wishes)
     verdicts = decide(wishes, items, used, units)
     granted = [wish for wish, verdict in zip(wishes, verdicts, strict=True) if verdict == "granted"]
@@ -153,7 +153,7 @@ async def _insert_holds(session: Rows, granted: Sequence[Wish]) -> datetime:
     """Writes the holds and counts their units; the instant from which they are held. Raises `GuardTripped`."""
     units: dict[BucketName, int] = {}
     for wish in granted:
-        name = wish.sale_id, wish.sku, wish.bucket
+        name = wish.bucket
         units[name] = units.get(name, 0) + wish.quantity
     places = {name: place for place, name in enumerate(units, start=1)}
     ((holds, held_at),) = await session.rows(
@@ -163,7 +163,7 @@ async def _insert_holds(session: Rows, granted: Sequence[Wish]) -> datetime:
             "place_skus": array_literal([sku for _, sku, _ in units]),
             "place_buckets": array_literal([bucket for _, _, bucket in units]),
             "place_units": array_literal(list(units.values())),
-            "places": array_literal([places[wish.sale_id, wish.sku, wish.bucket] for wish in granted]),
+            "places": array_literal([places[wish.bucket] for wish in granted]),
             "reservation_ids": array_literal([wish.reservation_id for wish in granted]),
             "user_ids": array_literal([wish.user_id for wish in granted]),
             "quantities": array_literal([wish.quantity for wish in granted]),
@@ -202,7 +202,7 @@ def _decisions(
             reservation = next(holds)
         elif verdict == "replayed":
             reservation = replays[wish.owner]
-        decisions.append(Decision(verdict, reservation, items.get((wish.sale_id, wish.sku, wish.bucket))))
+        decisions.append(Decision(verdict, reservation, items.get(wish.bucket)))
     return decisions
 
 
@@ -213,13 +213,13 @@ def hold(
     ends = {name: held_at + timedelta(seconds=item.hold_seconds) for name, item in items.items()}
     holds = []
     for wish in granted:
-        name = sale_id, sku, _ = wish.sale_id, wish.sku, wish.bucket
+        name = wish.bucket
         item = items[name]
         # By place: by name costs half as much again, on every reservation there is.
         reservation = Reservation(
             wish.reservation_id,
-            sale_id,
-            sku,
+            wish.sale_id,
+            wish.sku,
             wish.user_id,
             wish.quantity,
             item.price_minor * wish.quantity,

@@ -58,7 +58,7 @@ async def regrant(
     row = _reborn(ended, item.epoch)
     session.add(row)
     return row, Settlement(
-        *name,
+        name,
         f"regrant-{ended.reservation_id}",
         row.reservation_id,
         ended.user_id,

@@ -161,7 +161,7 @@ class StockRepair:
             committed = await _committed(session, left)
         settlements = [
             Settlement(
-                *bucket.name,
+                bucket.name,
                 claim.operation,
                 claim.reservation_id,
                 claim.user_id,

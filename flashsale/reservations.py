@@ -16,13 +16,13 @@ from redis.asyncio import Redis
 from flashsale import metrics
 from flashsale.answers import outside_window, refusal, unfit
 from flashsale.board import StockBoard
+from flashsale.borrowing import Borrowing
 from flashsale.committer import GroupCommitter
 from flashsale.errors import SaleUnknown, SoldOut
 from flashsale.facts import Admitted, Reservation, Reserved, ReserveRequest
 from flashsale.holds import release_hold
 from flashsale.lanes import Lanes, Waiting
 from flashsale.ledger import Decision
-from flashsale.loans import LendingStock
 from flashsale.marks import SoldOutMarks
 from flashsale.readings import get_reservation, list_reservations
 from flashsale.rules import Wish, home_bucket
@@ -67,7 +67,7 @@ class Reservations:
         self.marks = SoldOutMarks(stock, book)
         self._claims = StockClaims(stock, book, rest_seconds=settings.redis_rest_seconds)
         self._committer = GroupCommitter(postgres, settings)
-        self._lending = LendingStock(postgres, stock, self._claims, self._committer, settings)
+        self._borrowing = Borrowing(postgres, stock, self._claims, self._committer, settings)
         self._lanes = Lanes(settings, self._serve, self._claims.flush)
         self._alone_rate = Trickle(settings.ledger_only_per_second)
         self._alone_slots = asyncio.Semaphore(settings.ledger_only_at_once)
@@ -132,7 +132,7 @@ class Reservations:
             admitted.admission_id,
             admitted.position,
             request.phone,
-            home_bucket(user_id, buckets),
+            (sale_id, sku, home_bucket(user_id, buckets)),
             buckets,
         )
 
@@ -152,7 +152,7 @@ class Reservations:
 
     async def _serve(self, batch: Sequence[Waiting]) -> None:
         metrics.BATCH_REQUESTS.observe(len(batch))
-        claims = await self._lending.claim([waiting.wish for waiting in batch])
+        claims = await self._borrowing.claim([waiting.wish for waiting in batch])
         known: list[tuple[Waiting, Claim]] = []
         to_commit: list[Waiting] = []
         alone = False
@@ -206,7 +206,7 @@ class Reservations:
         if not batch:
             return
         async with self._alone_slots if alone else nullcontext():
-            outcomes = await self._lending.commit([waiting.wish for waiting in batch])
+            outcomes = await self._borrowing.commit([waiting.wish for waiting in batch])
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, Decision):
                 item, ours = outcome.item, _is_own(waiting.wish, outcome)

@@ -44,7 +44,7 @@ class Wish(msgspec.Struct, frozen=True, gc=False):
     admission_id: UUID
     admission_position: int
     phone: str | None
-    bucket: int  # the home of its user among the item's `buckets`, as far as the asking process knows
+    bucket: BucketName  # the home of its user among the item's `buckets`, as far as the asking process knows
     buckets: int
 
     @property
@@ -108,7 +108,7 @@ def decide(
     verdicts: list[Verdict] = []
     for wish in wishes:
         sale_id, sku, user_id = wish.sale_id, wish.sku, wish.user_id
-        name = sale_id, sku, wish.bucket
+        name = wish.bucket
         key = used.get((sale_id, user_id, wish.key))
         item = items.get(name)
         if key is not None:

@@ -43,9 +43,7 @@ _CLAIMS: Final[dict[bytes, Claim]] = {name.encode(): name for name in get_args(C
 class Settlement(msgspec.Struct, frozen=True, gc=False):
     """What became of one claim: a reservation under the ledger's `epoch`, or nothing (`epoch` None)."""
 
-    sale_id: str
-    sku: str
-    bucket: int
+    bucket: BucketName
     operation: str
     reservation_id: UUID
     user_id: str
@@ -84,7 +82,7 @@ class StockClaims:
             return ["away"] * len(wishes)
         by_bucket: dict[BucketName, list[Wish]] = defaultdict(list)
         for wish in wishes:
-            by_bucket[wish.sale_id, wish.sku, wish.bucket].append(wish)
+            by_bucket[wish.bucket].append(wish)
         answers = await self._send_claims([self._claim_call(*each) for each in by_bucket.items()])
         outcomes = [
             _outcomes(answer, len(asked)) for asked, answer in zip(by_bucket.values(), answers, strict=True)
@@ -92,15 +90,13 @@ class StockClaims:
         if len(outcomes) == 1:
             return outcomes[0]
         said = {name: iter(each) for name, each in zip(by_bucket, outcomes, strict=True)}
-        return [next(said[wish.sale_id, wish.sku, wish.bucket]) for wish in wishes]
+        return [next(said[wish.bucket]) for wish in wishes]
 
     def settle(self, wish: Wish, *, epoch: int | None) -> None:
         """Notes what became of a claim, for the next round trip; see `Settlement`."""
         if len(self._settlements) < SETTLEMENTS_MAX:
             self._settlements.append(
                 Settlement(
-                    wish.sale_id,
-                    wish.sku,
                     wish.bucket,
                     operation(wish),
                     wish.reservation_id,
@@ -164,7 +160,7 @@ def settle_calls(settlements: Sequence[Settlement]) -> list[LuaCall]:
     """One call for each bucket and fate that there is to report, in pieces that a script can take."""
     by_fate: dict[tuple[BucketName, int | None], list[Settlement]] = defaultdict(list)
     for each in settlements:
-        by_fate[(each.sale_id, each.sku, each.bucket), each.epoch].append(each)
+        by_fate[each.bucket, each.epoch].append(each)
     return [
         _settle_call(fate, settled[start : start + _PIECE])
         for fate, settled in by_fate.items()

@@ -45,9 +45,9 @@ class Unwritten(GroupCommitter):
     _items: dict[BucketName, ItemState]
 
     async def commit(self, wishes: Sequence[Wish]) -> list[Committed]:
-        items = await self._facts({(wish.sale_id, wish.sku, wish.bucket) for wish in wishes})
+        items = await self._facts({wish.bucket for wish in wishes})
         return [
-            Decision("granted", held, items[wish.sale_id, wish.sku, wish.bucket])
+            Decision("granted", held, items[wish.bucket])
             for wish, held in zip(wishes, hold(wishes, items, datetime.now(UTC)), strict=True)
         ]
 

@@ -125,7 +125,8 @@ class Shop:
 
 
 def a_wish(sale_id: str, user_id: str, *, key: str | None = None, **changes: Any) -> Wish:
-    wish = Wish(new_id(), sale_id, SKU, user_id, 1, key or uuid4().hex, b"same", uuid4(), 7, None, 0, 1)
+    home = (sale_id, changes.get("sku", SKU), 0)
+    wish = Wish(new_id(), sale_id, SKU, user_id, 1, key or uuid4().hex, b"same", uuid4(), 7, None, home, 1)
     return structs.replace(wish, **changes)
 
 

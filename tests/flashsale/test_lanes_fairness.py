@@ -7,10 +7,11 @@ import pytest
 
 from flashsale.facts import Reserved
 from flashsale.lanes import Lanes, Waiting
+from flashsale.rules import BucketName
 from flashsale.settings import FlashsaleSettings
 from kit.errors import Unavailable
 from kit.sinks import Waiter
-from tests.flashsale.scenes import a_wish
+from tests.flashsale.scenes import SKU, a_wish
 
 BATCH = 10
 
@@ -56,7 +57,7 @@ async def test_a_crowded_sale_delays_another_by_one_batch_at_most() -> None:
 
 @pytest.mark.parametrize("buckets", [1, 8])
 async def test_each_bucket_is_served_by_one_lane_alone_and_a_whole_item_by_all(buckets: int) -> None:
-    serving: list[set[int]] = []
+    serving: list[set[BucketName]] = []
     met = 0
 
     async def serve(batch: Sequence[Waiting]) -> None:
@@ -70,7 +71,7 @@ async def test_each_bucket_is_served_by_one_lane_alone_and_a_whole_item_by_all(b
     lanes = Lanes(FlashsaleSettings(batch_max=BATCH, lanes=2), serve, Served().idle)
     lanes.start()
     for n in range(200):
-        wish = a_wish("hot", f"u{n}", bucket=n % buckets, buckets=buckets)
+        wish = a_wish("hot", f"u{n}", bucket=("hot", SKU, n % buckets), buckets=buckets)
         assert lanes.enter(wish, Waiter()) is None
     await lanes.stop()
     assert (met > 0) == (buckets == 1)

@@ -95,7 +95,7 @@ async def test_locks_taken_in_the_order_of_the_batch_end_in_a_deadlock(
     both_have_one = asyncio.Barrier(2)
 
     async def write_as_named(session: Rows, wishes: Sequence[Wish]) -> list[Decision]:
-        first, second = ((wish.sale_id, wish.sku, wish.bucket) for wish in wishes)
+        first, second = (wish.bucket for wish in wishes)
         await ledger.lock_buckets(session, [first])
         await both_have_one.wait()
         await ledger.lock_buckets(session, [second])
