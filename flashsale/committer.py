@@ -52,9 +52,12 @@ class GroupCommitter:
                     async with self._postgres.driver() as session:
                         decided = await write_batch(session, wishes)
                     return list(decided)
-        except _AWAY as error:
+        except Exception as error:
+            if decided is None and not isinstance(error, _AWAY):
+                raise
             log.warning("batch_not_committed", error=type(error).__name__, decided=decided is not None)
-            # COMMIT is sent only after the decisions are there; before that nothing can have been written.
+            # COMMIT is sent only after the decisions are there; before that nothing can have been written, and after it
+            # whatever fails, foreseen or not, says nothing about what was.
             return ["not_written"] * len(wishes) if decided is None else await self._read_back(wishes)
 
     async def find_replays(self, wishes: Sequence[Wish]) -> list[Decision | None]:

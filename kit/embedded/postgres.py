@@ -35,10 +35,10 @@ class EmbeddedPostgres:
 
         Raises `StartRefused` with one sentence where it cannot run.
         """
-        tools = server_class()
+        server_class = _server_class()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._end_leftover()
-        server = tools(self.folder.resolve(), cleanup_mode="stop")
+        server = server_class(self.folder.resolve(), cleanup_mode="stop")
         try:
             server.ensure_pgdata_inited()
             (self.folder / "postgresql.auto.conf").write_text(CONFIGURATION, encoding="utf-8")
@@ -67,7 +67,7 @@ class EmbeddedPostgres:
         (self.folder / ".handle_pids.json").unlink(missing_ok=True)
 
 
-def server_class() -> Any:
+def _server_class() -> Any:
     try:
         with warnings.catch_warnings():  # the wheel's platformdirs complains where XDG_RUNTIME_DIR is not set
             warnings.simplefilter("ignore")

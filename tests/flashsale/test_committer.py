@@ -12,6 +12,7 @@ from flashsale.committer import GroupCommitter
 from flashsale.ledger import Decision
 from flashsale.readings import get_reservation
 from flashsale.settings import FlashsaleSettings
+from kit import steps
 from kit.errors import Unavailable
 from kit.ids import new_id
 from kit.postgres import DriverTransaction, Postgres
@@ -230,3 +231,19 @@ async def test_the_table_itself_refuses_to_be_oversold(open_shop: OpenShop, post
                 text("UPDATE flashsale.buckets SET taken = 2 WHERE sale_id = :sale_id"),
                 {"sale_id": shop.sale_id},
             )
+
+
+@pytest.mark.parametrize(("when", "outcome"), [("before", "not_written"), ("after", "granted")])
+async def test_whatever_fails_around_the_commit_what_it_left_is_read_back(
+    open_shop: OpenShop, postgres: Postgres, when: str, outcome: str
+) -> None:
+    shop = await open_shop(an_item(total=2))
+    steps.arm(f"raise:commit.{when}/flashsale.committer.GroupCommitter._commit#1")
+    try:
+        outcomes = await GroupCommitter(postgres, SETTINGS).commit(
+            [a_wish(shop.sale_id, user) for user in ("ada", "bo")]
+        )
+    finally:
+        steps.arm("")
+    assert [o.verdict if isinstance(o, Decision) else o for o in outcomes] == [outcome] * 2
+    assert await shop.units() == (2 if outcome == "granted" else 0)

@@ -115,14 +115,12 @@ class House:
         for name in wanted:
             await self.until_ready(name)
 
-    def begin(
-        self, name: str, changed: Mapping[str, str] | None = None, *, skew_file: Path | None = None
-    ) -> int:
+    def begin(self, name: str, *, skew_file: Path | None = None, **changed: str) -> int:
         """Starts a process; its pid. `changed` is what its environment has that others have not.
 
         With a `skew_file` its clocks are off by the seconds that stand in it.
         """
-        program, changed = self._programs[name], dict(changed or {})
+        program = self._programs[name]
         command = [sys.executable, "-m", program.module]
         if skew_file is not None:
             command = [sys.executable, "-m", SKEWED, program.module, str(skew_file)]
@@ -172,11 +170,9 @@ class House:
         process.wait()
         return process.pid
 
-    async def again(
-        self, name: str, changed: Mapping[str, str] | None = None, *, skew_file: Path | None = None
-    ) -> int:
+    async def again(self, name: str, *, skew_file: Path | None = None, **changed: str) -> int:
         """Like `begin`, and waits until it takes traffic."""
-        pid = self.begin(name, changed, skew_file=skew_file)
+        pid = self.begin(name, skew_file=skew_file, **changed)
         await self.until_ready(name)
         return pid
 
