@@ -25,6 +25,7 @@ from kit.postgres import Postgres
 from kit.redis import RedisRoles, connect
 from kit.settings import PostgresSettings, RedisSettings
 from ops.migrate import migrate
+from tests.judged import judge_after
 from tests.oldredis import OldRedis
 
 # A busy machine is no failure: examples are judged by what they show, not by how long they take.
@@ -83,10 +84,16 @@ def redis_settings(servers: ServerUrls) -> RedisSettings:
 
 
 @pytest.fixture
-async def postgres(servers: ServerUrls) -> AsyncIterator[Postgres]:
+async def postgres(servers: ServerUrls, request: pytest.FixtureRequest) -> AsyncIterator[Postgres]:
+    """The PostgreSQL of this test process; the sale of a test that has one is judged when the test is over."""
+    sale = request.getfixturevalue("sale_id") if "sale_id" in request.fixturenames else None
     store = Postgres(PostgresSettings(database_url=servers.database))
     yield store
-    await store.close()
+    try:
+        if sale is not None:
+            await judge_after(request.node, store, sale)
+    finally:
+        await store.close()
 
 
 @pytest.fixture

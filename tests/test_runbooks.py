@@ -7,6 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from kit.postgres import Postgres
+from ops.invariants.idle import IDLE_TRUTH
+from ops.invariants.queue import QUEUE_TRUTH
+from ops.invariants.stock import STOCK_TRUTH
+from ops.invariants.told import TOLD_TRUTHS
+from ops.invariants.truths import TRUTHS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
@@ -52,3 +57,10 @@ def test_runbook_begins_with_a_summary_in_chinese_and_links_to_pages_that_are_th
     assert re.match(r"# .+\n\n> \*\*摘要\*\*：", words)
     for target in re.findall(r"\]\(([^)#]+\.md)\)", words):
         assert (page.parent / target).exists(), target
+
+
+def test_each_truth_has_its_paragraph_in_the_runbook_and_no_paragraph_is_of_another() -> None:
+    words = (ROOT / "docs" / "runbooks" / "invariants.md").read_text(encoding="utf-8")
+    judged = {truth.truth_id for truth in TRUTHS} | {truth_id for truth_id, _, _ in TOLD_TRUTHS}
+    paragraphs = re.findall(r"^`(\w+)`: \S", words, re.MULTILINE)
+    assert sorted(paragraphs) == sorted(judged | {STOCK_TRUTH[0], IDLE_TRUTH[0], QUEUE_TRUTH[0]})

@@ -17,6 +17,7 @@ from kit.errors import DomainError
 from kit.postgres import Postgres
 from ops.invariants.book import BookEntry, ProviderBook, book_json
 from ops.invariants.history import History, HistoryUnreadable
+from ops.invariants.idle import IDLE_TRUTH, find_idle
 from ops.invariants.queue import QUEUE_TRUTH, find_beyond_mark
 from ops.invariants.rows import Row, unjudged, violations
 from ops.invariants.stock import STOCK_TRUTH, find_above_ledger
@@ -59,6 +60,7 @@ async def judge(
     ]
     if stock is not None:
         rows.append(await case.judge_by(*STOCK_TRUTH, lambda: find_above_ledger(postgres, stock, sale_id)))
+        rows.append(await case.judge_by(*IDLE_TRUTH, lambda: find_idle(postgres, stock, sale_id)))
     if queue is not None:
         rows.append(await case.judge_by(*QUEUE_TRUTH, lambda: find_beyond_mark(postgres, queue, sale_id)))
     if history is not None:

@@ -14,7 +14,8 @@ VIOLATIONS: Final = Gauge(
 )
 JUDGED_AT: Final = Gauge(
     "floodgate_invariants_judged_timestamp_seconds",
-    "When the invariants were last judged; a value that stands still means that nobody looks.",
+    "When each invariant was last judged; a value that stands still means that nobody can look.",
+    ["invariant"],
 )
 
 
@@ -23,8 +24,7 @@ def observe(rows: Iterable[Row]) -> None:
     for row in rows:
         if row.value is None:
             VIOLATIONS.labels(invariant=row.id).set(float("nan"))
-        elif row.holds:
-            VIOLATIONS.labels(invariant=row.id).set(0)
-        else:
-            VIOLATIONS.labels(invariant=row.id).set(max(1.0, row.value))
-    JUDGED_AT.set_to_current_time()
+            JUDGED_AT.labels(invariant=row.id)  # an alert on a series that does not exist never fires
+            continue
+        VIOLATIONS.labels(invariant=row.id).set(0 if row.holds else max(1.0, row.value))
+        JUDGED_AT.labels(invariant=row.id).set_to_current_time()

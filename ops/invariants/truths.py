@@ -54,6 +54,7 @@ TRUTHS: Final = (
     Truth("users_within_limit", "no user is over the limit of an item"),
     Truth("holds_end_once", "each hold ends once and says how"),
     Truth("holds_end_in_time", "no hold outlives its deadline"),
+    Truth("money_serves_or_returns", "money serves one confirmed reservation or goes back, never both"),
     Truth("confirmed_once_announced", "a confirmation is announced to the other rooms exactly once"),
     Truth("nobody_before_turn", "nobody bought before the frontier had passed them", trails=True),
     Truth("bought_with_admission", "every reservation has an admission and lies in its sale's window"),
@@ -74,6 +75,7 @@ TRUTHS: Final = (
     Truth("ends_told_truly", "who was told confirmed or released finds it so", _HISTORY),
     Truth("sold_out_told_truly", "nobody was told sold_out while units lay free", _HISTORY | {"sale_id"}),
     Truth("rewards_told_truly", "every reward told was paid once", _HISTORY | _BOOK, trails=True),
+    Truth("changes_audited", "every change of a sale by staff has an audit row"),
     Truth("staff_reads_audited", "what staff looked up has an audit row that says who and whom"),
 )
 
@@ -82,7 +84,8 @@ _NO_NESTED_LOOPS: Final = text("SET LOCAL enable_nestloop = off")
 
 
 @cache
-def _statement(truth_id: str) -> TextClause:
+def read_truth(truth_id: str) -> TextClause:
+    """The statement of a truth: its rows name what breaks it."""
     return text(resources.files("ops.invariants").joinpath("sql", f"{truth_id}.sql").read_text("utf-8"))
 
 
@@ -90,7 +93,7 @@ async def find_violations(
     session: ReadSession, truth_id: str, bounds: Bounds, evidence: dict[str, Any]
 ) -> list[str]:
     """What breaks a truth, by name. One statement, so one snapshot: a violation found is one that was."""
-    statement = _statement(truth_id)
+    statement = read_truth(truth_id)
     given = asdict(bounds) | {"stuck_deliveries": STUCK_DELIVERIES} | evidence
     wanted = {name: given[name] for name in statement.compile().params}
     # A young sale's tables have no statistics and the book never has: the planner would take both for tiny and compare

@@ -85,6 +85,7 @@ async def test_rival_batches_cannot_exceed_the_limit_of_a_user(
     assert (verdicts.count("granted"), verdicts.count("limit_reached")) == (2, 28)
 
 
+@pytest.mark.breaks("users_within_limit")
 async def test_without_the_item_lock_rival_batches_exceed_the_limit_of_a_user(
     open_shop: OpenShop,
     postgres: Postgres,

@@ -124,6 +124,7 @@ async def test_a_hold_that_is_being_paid_cannot_expire(
     assert (await held.shop.taken(), await held.shop.units(), await held.shop.available()) == (1, 1, 0)
 
 
+@pytest.mark.breaks("stock_within_total", "stock_taken_is_sum")
 async def test_without_the_holds_lock_it_ends_twice_and_its_unit_is_sold_again(
     held: Held, payments: Payments, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -59,6 +59,7 @@ def without_row_locks(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return remove
 
 
+@pytest.mark.breaks("stock_taken_is_sum")
 async def test_without_the_holds_lock_a_second_release_gives_back_a_unit_that_is_bobs(
     two_held: Held, without_row_locks: Callable[[], None]
 ) -> None:

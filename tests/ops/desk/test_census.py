@@ -35,6 +35,7 @@ async def test_a_crowd_larger_than_one_batch_is_counted_whole(
     assert census.verdicts.total() == 1_102
 
 
+@pytest.mark.breaks("money_serves_or_returns")
 async def test_facts_that_contradict_each_other_do_not_hold(
     scene: Scene, postgres: Postgres, redis_roles: RedisRoles
 ) -> None:

@@ -170,6 +170,7 @@ UPDATE flashsale.reservations SET state = 'confirmed', end_reason = 'paid', ende
 """
 
 
+@pytest.mark.breaks("budget_never_negative")  # it grants with a row alone
 @pytest.mark.parametrize("held_still", [True, False])
 async def test_a_payment_between_two_reads_is_seen_whole_or_not_at_all(
     scene: Scene, desk: Desk, monkeypatch: pytest.MonkeyPatch, *, held_still: bool

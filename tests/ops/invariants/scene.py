@@ -68,7 +68,7 @@ async def play(postgres: Postgres, sale_id: str) -> Scene:
     """Plays the sale and returns its evidence."""
     begun = datetime.now(UTC) - timedelta(seconds=100)
     ids = {name: new_id() for name in (
-        "won", "lost", "payment", "late_payment", "grant", "payout", "event", "admission", "late_admission", "audit",
+        "won", "lost", "payment", "late_payment", "grant", "payout", "event", "admission", "late_admission", "audit", "applied",
     )}  # fmt: skip
     scene = Scene(postgres, sale_id, begun, ids, audit_ids=[ids["audit"]])
     async with postgres.unit_of_work() as session:
@@ -170,6 +170,10 @@ def _reward_rows(scene: Scene) -> list[tuple[Any, dict[str, Any]]]:
         }) for debit, credit, amount, reason in moves),
         (AuditEntry, {
             "entry_id": ids["audit"], "actor": "agent-7", "action": "desk_lookup", "subject": f"user/{BUYER}", "details": {},
+        }),
+        (AuditEntry, {
+            "entry_id": ids["applied"], "actor": "lead-1", "action": "sale_applied", "subject": f"sale/{sale_id}",
+            "details": {"revision": 1},
         }),
     ]  # fmt: skip
 

@@ -11,6 +11,7 @@ from kit.provider import ProviderClient, ProviderSettings
 from kit.redis import connect
 from kit.settings import PostgresSettings, RedisSettings
 from ops.invariants import ProviderBook, judge
+from ops.invariants.idle import IDLE_TRUTH
 from ops.invariants.queue import QUEUE_TRUTH
 from ops.invariants.stock import STOCK_TRUTH
 from ops.invariants.told import TOLD_TRUTHS
@@ -39,6 +40,23 @@ PLANTED_ROWS = [
     ("holds_end_once", SET_LOST.format("state = 'held'")),
     ("holds_end_once", SET_LOST.format("state = 'gone'")),
     ("holds_end_in_time", SET_LOST.format("state = 'held', end_reason = NULL, ended_at = NULL")),
+    ("money_serves_or_returns", "UPDATE flashsale.payments SET serves = NULL WHERE payment_id = :payment"),
+    ("money_serves_or_returns", "UPDATE flashsale.payments SET serves = :lost WHERE payment_id = :payment"),
+    ("money_serves_or_returns", "UPDATE flashsale.payments SET state = 'created' WHERE payment_id = :payment"),
+    ("money_serves_or_returns", "UPDATE flashsale.payments SET state = 'refused' WHERE payment_id = :late_payment"),
+    ("money_serves_or_returns", "UPDATE flashsale.payments SET serves = :won WHERE payment_id = :late_payment"),
+    ("money_serves_or_returns", "UPDATE flashsale.payments SET state = 'refunded' WHERE payment_id = :payment"),
+    ("money_serves_or_returns", "UPDATE flashsale.payments SET paid_at = NULL WHERE payment_id = :payment"),
+    ("money_serves_or_returns", "DELETE FROM flashsale.payments WHERE payment_id = :payment"),
+    ("money_serves_or_returns", SET_LOST.format("state = 'confirmed', end_reason = 'paid'")),
+    ("money_serves_or_returns", SET_WON.format("state = 'expired', end_reason = 'hold_expired'")),
+    (
+        "money_serves_or_returns",
+        """WITH told AS (
+            INSERT INTO flashsale.payment_notices (event_id, payment_id, kind, outcome, amount_minor, currency)
+            VALUES (gen_random_uuid(), :late_payment, 'payment.succeeded', 'confirmed', 990, 'CNY'))
+        UPDATE flashsale.payments SET state = 'created', paid_at = NULL WHERE payment_id = :late_payment""",
+    ),
     ("confirmed_once_announced", "DELETE FROM flashsale.outbox WHERE event_id = :event"),
     ("confirmed_once_announced", SET_WON.format("state = 'released', end_reason = 'by_user'")),
     (
@@ -90,6 +108,9 @@ PLANTED_ROWS = [
     ("sold_out_told_truly", "UPDATE flashsale.reservations SET held_at = held_at + interval '60 seconds' WHERE sale_id = :sale"),
     ("rewards_told_truly", SET_GRANT.format("state = 'promised'")),
     ("rewards_told_truly", SET_GRANT.format("user_id = 'somebody-else'")),
+    ("changes_audited", "DELETE FROM ops.audit WHERE entry_id = :applied"),
+    ("changes_audited", "UPDATE ops.audit SET actor = '' WHERE entry_id = :applied"),
+    ("changes_audited", "UPDATE flashsale.sales SET revision = 2 WHERE sale_id = :sale"),
     ("staff_reads_audited", "DELETE FROM ops.audit WHERE entry_id = :audit"),
     ("staff_reads_audited", "UPDATE ops.audit SET actor = '' WHERE entry_id = :audit"),
 ]  # fmt: skip
@@ -148,14 +169,14 @@ PLANTED_EVIDENCE = [
 ]  # fmt: skip
 
 # Planted by tests of their own.
-PLANTED_ELSEWHERE = {"ledger_append_only", STOCK_TRUTH[0], QUEUE_TRUTH[0]}
+PLANTED_ELSEWHERE = {"ledger_append_only", STOCK_TRUTH[0], IDLE_TRUTH[0], QUEUE_TRUTH[0]}
 
 
 @pytest.fixture(autouse=True)
 async def mended(scene: Scene) -> AsyncIterator[None]:
     """The audit belongs to no sale: what is planted there must not stay."""
     yield
-    await scene.plant("UPDATE ops.audit SET actor = 'agent-7' WHERE entry_id = :audit")
+    await scene.plant("UPDATE ops.audit SET actor = 'agent-7' WHERE entry_id IN (:audit, :applied)")
 
 
 async def test_every_truth_holds_where_everything_went_well(scene: Scene) -> None:
@@ -168,7 +189,7 @@ async def test_every_truth_holds_where_everything_went_well(scene: Scene) -> Non
 def test_every_truth_has_a_violation_planted_for_it() -> None:
     planted = {truth_id for truth_id, _ in [*PLANTED_ROWS, *PLANTED_EVIDENCE]} | PLANTED_ELSEWHERE
     truths = {truth.truth_id for truth in TRUTHS} | {truth_id for truth_id, _, _ in TOLD_TRUTHS}
-    assert planted == truths | {STOCK_TRUTH[0], QUEUE_TRUTH[0]}
+    assert planted == truths | {STOCK_TRUTH[0], IDLE_TRUTH[0], QUEUE_TRUTH[0]}
 
 
 @pytest.mark.parametrize(("truth_id", "statement"), PLANTED_ROWS)

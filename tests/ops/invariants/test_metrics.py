@@ -26,6 +26,14 @@ def test_a_row_that_does_not_hold_is_never_published_as_zero() -> None:
     assert value("t4") == 1
 
 
-def test_the_time_of_the_judgement_is_published() -> None:
-    observe([])
-    assert (REGISTRY.get_sample_value("floodgate_invariants_judged_timestamp_seconds") or 0) > 0
+def judged_at(invariant: str) -> float:
+    name = "floodgate_invariants_judged_timestamp_seconds"
+    return REGISTRY.get_sample_value(name, {"invariant": invariant}) or 0
+
+
+def test_the_time_of_each_judgement_is_published_and_stands_still_while_its_evidence_is_away() -> None:
+    observe([row("t5", 0, holds=True), row("t6", None, holds=False)])
+    before = judged_at("t5")
+    assert (before > 0, judged_at("t6")) == (True, 0)
+    observe([row("t5", None, holds=False), row("t6", 1, holds=False)])
+    assert (judged_at("t5"), judged_at("t6") > 0) == (before, True)

@@ -14,6 +14,7 @@ from flashsale.upkeep import StockRepair
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
 from ops.invariants import judge
+from ops.invariants.idle import IDLE_TRUTH
 from ops.invariants.queue import QUEUE_TRUTH
 from ops.invariants.rows import Row
 from ops.invariants.stock import STOCK_TRUTH
@@ -55,6 +56,7 @@ async def judged(postgres: Postgres, roles: RedisRoles, sale_id: str, *, looks: 
 async def test_a_loaded_stock_holds(postgres: Postgres, redis_roles: RedisRoles, loaded_sale: str) -> None:
     rows = await judged(postgres, redis_roles, loaded_sale)
     assert rows[STOCK_TRUTH[0]].holds
+    assert rows[IDLE_TRUTH[0]].holds
     assert rows[QUEUE_TRUTH[0]].holds
 
 
@@ -99,6 +101,28 @@ async def test_a_difference_that_does_not_last_is_no_violation(
     # The package exports a function of the module's name, so the module is asked for by path.
     monkeypatch.setattr(import_module("ops.invariants.judge").asyncio, "sleep", repair)
     assert (await judged(postgres, redis_roles, loaded_sale, looks=2))[STOCK_TRUTH[0]].holds
+
+
+async def test_a_unit_that_is_free_and_not_on_offer_is_seen(
+    postgres: Postgres, redis_roles: RedisRoles, loaded_sale: str
+) -> None:
+    stock, pending = stock_keys.stock(loaded_sale, "mug", 0), stock_keys.pending(loaded_sale, "mug", 0)
+    await redis_roles.stock.hincrby(stock, "available", -1)  # type: ignore[misc]
+    assert not (await judged(postgres, redis_roles, loaded_sale, looks=2))[IDLE_TRUTH[0]].holds
+    # Claimed and on its way to a commit, it is not idle.
+    await redis_roles.stock.hset(pending, "op-1", f"{uuid4()} somebody 1 0")  # type: ignore[misc]
+    assert (await judged(postgres, redis_roles, loaded_sale))[IDLE_TRUTH[0]].holds
+
+
+async def test_a_sale_whose_difference_moves_is_selling_and_nothing_is_idle(
+    postgres: Postgres, redis_roles: RedisRoles, loaded_sale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sell(_: float = 0) -> None:
+        await redis_roles.stock.hincrby(stock_keys.stock(loaded_sale, "mug", 0), "available", -1)  # type: ignore[misc]
+
+    await sell()
+    monkeypatch.setattr(import_module("ops.invariants.judge").asyncio, "sleep", sell)
+    assert (await judged(postgres, redis_roles, loaded_sale, looks=2))[IDLE_TRUTH[0]].holds
 
 
 @pytest.mark.parametrize("field", ["mark", "next"])
