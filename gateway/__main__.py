@@ -20,7 +20,7 @@ from gateway.overload.gate import Gate
 from gateway.overload.settings import OverloadSettings
 from gateway.parts import Parts
 from gateway.settings import GatewaySettings, ProbeSettings
-from kit.clock import SystemClock
+from kit.clock import Clock, StoreClock, SystemClock
 from kit.doorbell import Doorbells
 from kit.errors import StartRefused, Unavailable
 from kit.identity import Identities, IdentitySettings
@@ -31,6 +31,7 @@ from kit.reach import reach_postgres, reach_redis_role
 from kit.redis import RedisRoles
 from kit.settings import PostgresSettings, RedisSettings, read_settings
 from kit.signing import Keyring
+from kit.storetime import following, read_time
 from kit.web.health import Health, HealthServer
 from kit.web.receipt import ReceiptBounds
 from kit.web.serving import Door, listen, serve
@@ -57,12 +58,13 @@ async def main() -> None:
     )
     bounds = ReceiptBounds(connections_max=settings.connections_max)
     health = Health()
+    clock = StoreClock(SystemClock())
     listener = listen(door)
     with listener:
         probes = HealthServer(health, host=probe_settings.host, port=probe_settings.port)
-        async with open_parts(settings) as parts:
+        async with open_parts(settings, clock) as parts:
             await _reach()
-            await _look(parts)
+            await _look(parts, clock)
             health.ready_checks.append(parts.identities.why_not_ready)
             probes.start()
             log.info("gateway_starting", port=settings.port)
@@ -74,7 +76,7 @@ async def main() -> None:
                 lane.drain()
 
             try:
-                async with lane.ticking():
+                async with lane.ticking(), following(clock, parts.postgres):
                     await serve(
                         app,
                         door,
@@ -100,9 +102,10 @@ async def _reach() -> None:
         await reach_redis_role(role, url, redis_settings, wait_seconds=10.0)
 
 
-async def _look(parts: Parts) -> None:
+async def _look(parts: Parts, clock: StoreClock) -> None:
     try:
         await parts.book.refresh(parts.postgres)
+        await read_time(clock, parts.postgres)
     except ProgrammingError as error:
         raise StartRefused(
             "The database has no tables of this version: run `alembic upgrade head` with the same DATABASE_URL."
@@ -112,9 +115,8 @@ async def _look(parts: Parts) -> None:
 
 
 @asynccontextmanager
-async def open_parts(settings: GatewaySettings) -> AsyncIterator[Parts]:
+async def open_parts(settings: GatewaySettings, clock: Clock) -> AsyncIterator[Parts]:
     """The parts, connecting at their first use; closed in reverse at the end. Raises `StartRefused`."""
-    clock = SystemClock()
     overload_settings, provider_settings, queueing_settings, flashsale_settings = (
         read_settings(OverloadSettings),
         read_settings(ProviderSettings),

@@ -18,6 +18,7 @@ from kit.steps import reached
 
 log = structlog.get_logger()
 
+ID_CHARACTERS_MAX: Final = 64
 RUNS: Final = Counter("floodgate_actor_runs_total", "Runs of actors, by how they ended", ["actor", "outcome"])
 SECONDS: Final = Histogram(
     "floodgate_actor_seconds",
@@ -34,7 +35,8 @@ def declare_actor(
 
     async def run(**ids: str) -> None:
         with SECONDS.labels(name).time():
-            outcome = await _run_quietly(name, act, ids.get(argument, ""))
+            # No id of ours is longer; whatever else is sent to an actor must not fill the log.
+            outcome = await _run_quietly(name, act, ids.get(argument, "")[:ID_CHARACTERS_MAX])
         RUNS.labels(name, outcome).inc()
 
     dramatiq.actor(broker=broker, actor_name=name, queue_name=queue, max_retries=0)(run)

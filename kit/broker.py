@@ -5,9 +5,11 @@ twenty-odd times. Here the rows are the truth and the message only the doorbell:
 is still due, so messages are short-lived, retries are few and a flushed broker costs seconds.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import dramatiq
+import msgspec
+import structlog
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import (
     AgeLimit,
@@ -18,20 +20,85 @@ from dramatiq.middleware import (
     ShutdownNotifications,
     TimeLimit,
 )
+from prometheus_client import Counter
 
 from kit.steps import reached
+
+log = structlog.get_logger()
 
 HEARTBEAT_MS: Final = 5_000  # a dead worker's messages are given to another after this
 MAINTENANCE_PER_MILLION: Final = (
     100_000  # one poll in ten looks for dead workers; a poll is about once a second
 )
-MESSAGE_AGE_MS_MAX: Final = 60_000  # older than this the keeper has rung again
+# Older than this the keeper has rung again. Far above what two machines' clocks differ by: a message carries the time
+# of who sent it, and a worker whose clock runs ahead of the keeper's must not take every bell for an old one.
+MESSAGE_AGE_MS_MAX: Final = 600_000
 ACTOR_MS_MAX: Final = 20_000  # two provider calls with their time-outs, and some
+
+
+UNREADABLE: Final = Counter(
+    "floodgate_broker_unreadable_messages_total",
+    "Messages put aside because nobody could read them",
+    ["queue"],
+)
+
+
+class _Options(msgspec.Struct):
+    redis_message_id: str
+
+
+class _Readable(msgspec.Struct):
+    """What a message must be for Dramatiq to survive it."""
+
+    queue_name: str
+    actor_name: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    options: _Options
+    message_id: str
+    message_timestamp: int
+
+
+_decoder = msgspec.json.Decoder(_Readable)
+
+
+class DoorbellBroker(RedisBroker):
+    """Dramatiq's broker, which puts aside what nobody can read.
+
+    Dramatiq's consumer dies of such a message: three seconds for everybody behind it, whatever was fetched with it is in
+    nobody's hands until the process ends, and then the next worker dies of it.
+    """
+
+    def do_fetch(self, queue_name: str, prefetch: int) -> list[bytes | None]:
+        """Up to `prefetch` messages that can be read."""
+        fetched: list[bytes | None] = self._dispatch("fetch")(queue_name, prefetch)
+        readable = [message for message in fetched if message is None or is_readable(message, queue_name)]
+        if len(readable) < len(fetched):
+            self._put_aside(queue_name)
+        return readable
+
+    def _put_aside(self, queue_name: str) -> None:
+        """Moves what cannot be read from this process's hands to the dead letters; at most a few dozen are there."""
+        in_hand: Any = self.client.smembers(f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}")
+        for message_id in in_hand:
+            message: Any = self.client.hget(f"{self.namespace}:{queue_name}.msgs", message_id)
+            if message is not None and not is_readable(message, queue_name):
+                self.do_nack(queue_name, message_id)
+                UNREADABLE.labels(queue_name).inc()
+                log.error("message_unreadable", queue=queue_name, size_bytes=len(message))
+
+
+def is_readable(message: bytes, queue_name: str) -> bool:
+    """Whether Dramatiq can make a message of it, and would acknowledge it to the queue in which it lay."""
+    try:
+        return _decoder.decode(message).queue_name == queue_name
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return False
 
 
 def create_broker(url: str, *, namespace: str = "floodgate") -> RedisBroker:
     """A broker on its own Redis instance (Dramatiq's script runs KEYS, so it must not share the stock's)."""
-    return RedisBroker(
+    return DoorbellBroker(
         url=url,
         namespace=namespace,
         heartbeat_timeout=HEARTBEAT_MS,

@@ -3,7 +3,11 @@
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+WAY_SECONDS_MAX: Final = (
+    0.2  # the store's answer to a question about the time; then half of it is an error nobody sees
+)
 
 
 class Clock(Protocol):
@@ -24,6 +28,34 @@ class SystemClock:
 
     def seconds(self) -> float:
         return time.time()
+
+
+class StoreClock:
+    """The time of the store that decides, as last read from it, carried on by this machine's monotonic clock.
+
+    So a process whose own clock is off, or is set while it works, opens no sale early and keeps none shut. Until the
+    first reading it tells this machine's time.
+    """
+
+    __slots__ = ("_beyond", "_own")
+
+    def __init__(self, own: Clock) -> None:
+        self._own = own
+        self._beyond: float | None = None  # the store's epoch seconds minus monotonic seconds
+
+    def learn(self, store_seconds: float, asked_at: float, answered_at: float) -> None:
+        """Takes a reading of the store, asked for and answered at these monotonic instants.
+
+        It is wrong by half of the way there and back at most; one that took too long teaches nothing, but for the first.
+        """
+        if self._beyond is None or answered_at - asked_at <= WAY_SECONDS_MAX:
+            self._beyond = store_seconds - (asked_at + answered_at) / 2
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.seconds(), UTC)
+
+    def seconds(self) -> float:
+        return self._own.seconds() if self._beyond is None else self._beyond + time.monotonic()
 
 
 @dataclass

@@ -16,16 +16,20 @@ from asyncpg.exceptions import (
     LockNotAvailableError,
     PostgresConnectionError,
     QueryCanceledError,
+    ReadOnlySQLTransactionError,
     SerializationError,
     TooManyConnectionsError,
     UniqueViolationError,
 )
 from asyncpg.exceptions import InterfaceError as DriverInterfaceError
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from kit.errors import StartRefused, Unavailable
+from kit.errors import Unavailable
+from kit.primary import DroppingConnection, Primary
 from kit.settings import PostgresSettings
 from kit.statements import Statement
 from kit.steps import reached
@@ -108,34 +112,35 @@ class DriverTransaction:
         return found
 
 
-def driver_url(database_url: str) -> str:
-    """`postgresql://…` as users write it, with the asyncpg driver named.
-
-    Raises `StartRefused` for what is no PostgreSQL address.
-    """
-    scheme, separator, rest = database_url.partition("://")
-    if not separator or scheme.split("+")[0] not in {"postgresql", "postgres"}:
-        raise StartRefused(
-            "DATABASE_URL must look like postgresql://user:password@host:5432/name, not "
-            f"{scheme + '://…' if separator else 'that'}; unset it to use the embedded server."
-        )
-    return f"postgresql+asyncpg://{rest}"
-
-
 def create_engine(
     settings: PostgresSettings, *, pool_connections_max: int | None = None, read_only: bool = False
 ) -> AsyncEngine:
-    """An engine with every bound written out; a read-only one sends single statements, without BEGIN and ROLLBACK."""
-    return create_async_engine(
-        driver_url(settings.database_url),
+    """An engine with every bound written out; a read-only one sends single statements, without BEGIN and ROLLBACK.
+
+    Raises `StartRefused` for what is no PostgreSQL address.
+    """
+    engine = create_async_engine(
+        "postgresql+asyncpg://",
         pool_size=pool_connections_max or settings.postgres_pool_connections_max,
         max_overflow=0,
         pool_timeout=settings.postgres_pool_wait_seconds,
         pool_pre_ping=True,
         isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
         hide_parameters=True,  # an error that is logged must not carry a phone number
-        connect_args=_connect_arguments(settings, {}, read_only=read_only),
+        connect_args={
+            "async_creator_fn": Primary(settings.database_url).connect,
+            **_connect_arguments(settings, {}, read_only=read_only),
+        },
     )
+    if not read_only:
+        event.listen(engine.sync_engine, "handle_error", _leave_replica)
+    return engine
+
+
+def _leave_replica(context: ExceptionContext) -> None:
+    """A connection that leads to a replica now, behind an address that has moved, is not used again."""
+    if isinstance(driver_error(context.original_exception), ReadOnlySQLTransactionError):
+        context.is_disconnect = True
 
 
 def _connect_arguments(
@@ -148,6 +153,7 @@ def _connect_arguments(
             "application_name": "floodgate",
             "statement_timeout": str(int(settings.postgres_statement_seconds * 1000)),
             "idle_in_transaction_session_timeout": "15000",  # a stalled process must not hold row locks
+            "client_connection_check_interval": "1000",  # nor a statement whose caller has hung up
             "default_transaction_read_only": "on" if read_only else "off",
             "timezone": "UTC",
             **plans,
@@ -155,14 +161,20 @@ def _connect_arguments(
     }
 
 
+def driver_error(error: BaseException) -> BaseException | None:
+    """The driver's own error beneath SQLAlchemy's, or the error itself."""
+    if isinstance(error, DBAPIError):
+        error = error.orig or error
+    return error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
+
+
 def is_away(error: BaseException) -> bool:
     """Whether `error` says that PostgreSQL cannot serve now, as against a fault of ours."""
     if isinstance(error, PoolTimeout | InterfaceError | OperationalError | OSError | TimeoutError):
         return True
-    if isinstance(error, DBAPIError):
-        cause = error.orig.__cause__ if error.orig is not None else None
-        return error.connection_invalidated or isinstance(cause, _AWAY)
-    return isinstance(error, _AWAY)
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    return isinstance(driver_error(error), _AWAY)
 
 
 def is_taken(error: BaseException) -> bool:
@@ -204,7 +216,7 @@ class Postgres:
         Raises `Unavailable("postgres")` when the server is away; after a failed COMMIT the outcome is unknown, and
         the caller must find it out by reading its ids back, never by assuming.
         """
-        with _away_as_unavailable():
+        with _away_as_unavailable(writes=True):
             async with WriteSession(self.engine, expire_on_commit=False) as session:
                 async with session.begin():
                     yield session
@@ -219,7 +231,7 @@ class Postgres:
 
         Raises `Unavailable("postgres")` when the server is away, and the driver's own errors.
         """
-        with _away_as_unavailable():
+        with _away_as_unavailable(writes=not readonly):
             async with (
                 (await self.driver_pool()).acquire(
                     timeout=self._settings.postgres_pool_wait_seconds
@@ -236,7 +248,8 @@ class Postgres:
         """The pool behind `driver`, made at its first use."""
         if self._driver_pool is None:
             pool = asyncpg.create_pool(
-                self._settings.database_url,
+                connect=Primary(self._settings.database_url).connect,
+                connection_class=DroppingConnection,
                 min_size=0,
                 max_size=self._settings.postgres_driver_connections_max,
                 max_inactive_connection_lifetime=60.0,
@@ -270,11 +283,20 @@ async def _run_after_commit(action: Callable[[], Awaitable[None]]) -> None:
 
 
 class _away_as_unavailable:  # noqa: N801 - reads as a statement
-    """Turns driver errors that mean "away" into `Unavailable`; everything else passes unchanged."""
+    """Turns driver errors that mean "away" into `Unavailable`; everything else passes unchanged.
+
+    To who writes a replica is as good as none: a decision is taken on the primary or not at all.
+    """
+
+    def __init__(self, *, writes: bool = False) -> None:
+        self._writes = writes
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is not None and is_away(error):
+        if error is None:
+            return
+        on_replica = self._writes and isinstance(driver_error(error), ReadOnlySQLTransactionError)
+        if on_replica or is_away(error):
             raise Unavailable("postgres") from error

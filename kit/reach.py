@@ -12,7 +12,7 @@ import asyncpg
 from redis.exceptions import AuthenticationError, RedisError
 
 from kit.errors import StartRefused
-from kit.postgres import driver_url
+from kit.primary import Primary
 from kit.redis import connect
 from kit.settings import PostgresSettings, RedisSettings
 
@@ -21,12 +21,11 @@ POLL_SECONDS: Final = 0.3
 
 async def reach_postgres(settings: PostgresSettings, *, wait_seconds: float = 10.0) -> None:
     """Returns once PostgreSQL answers; a server that is only starting is waited for. Raises `StartRefused`."""
-    driver_url(settings.database_url)
-    address = settings.database_url.replace("+asyncpg", "", 1)
+    address, primary = settings.database_url, Primary(settings.database_url)
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            connection = await asyncpg.connect(address, timeout=settings.postgres_connect_seconds)
+            connection = await primary.connect(timeout=settings.postgres_connect_seconds)
         except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as error:
             raise StartRefused(
                 f"PostgreSQL at {place(address)} refuses DATABASE_URL ({error}): create the database, or correct the URL."

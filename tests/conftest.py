@@ -68,7 +68,9 @@ def redis_cluster() -> Iterator[EmbeddedCluster]:
 
 @pytest.fixture
 async def cluster_client(redis_cluster: EmbeddedCluster) -> AsyncIterator[Redis]:
-    client = connect(redis_cluster.url, RedisSettings(), purpose="stock")
+    # A node that is gone refuses at once; one that is only slow, with six on a busy machine, is waited for.
+    patient = RedisSettings(redis_command_seconds=20, redis_connect_seconds=20)
+    client = connect(redis_cluster.url, patient, purpose="stock")
     yield client
     await client.aclose()
 

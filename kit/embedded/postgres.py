@@ -35,10 +35,10 @@ class EmbeddedPostgres:
 
         Raises `StartRefused` with one sentence where it cannot run.
         """
-        server_class = _server_class()
+        tools = server_class()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._end_leftover()
-        server = server_class(self.folder.resolve(), cleanup_mode="stop")
+        server = tools(self.folder.resolve(), cleanup_mode="stop")
         try:
             server.ensure_pgdata_inited()
             (self.folder / "postgresql.auto.conf").write_text(CONFIGURATION, encoding="utf-8")
@@ -67,7 +67,7 @@ class EmbeddedPostgres:
         (self.folder / ".handle_pids.json").unlink(missing_ok=True)
 
 
-def _server_class() -> Any:
+def server_class() -> Any:
     try:
         with warnings.catch_warnings():  # the wheel's platformdirs complains where XDG_RUNTIME_DIR is not set
             warnings.simplefilter("ignore")

@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 
 import asyncpg
 
-from kit.postgres import driver_url
+from kit.primary import Primary
 from kit.settings import PostgresSettings
 from kit.steps import reached
 from ops.keeper.fence import Fence, LeadershipLost
@@ -35,8 +35,8 @@ class Leadership:
     """One keeper's candidacy for one duty."""
 
     def __init__(self, settings: PostgresSettings, *, duty: str, leader: str) -> None:
-        driver_url(settings.database_url)  # refuses at start what is no PostgreSQL address
         self._settings = settings
+        self._primary = Primary(settings.database_url)
         self._duty = duty
         self._leader = leader
         self._connection: Any = None
@@ -81,10 +81,8 @@ class Leadership:
             self._connection = None
 
     async def _connect(self) -> None:
-        url = self._settings.database_url.replace("+asyncpg", "", 1)
         self._gone.clear()
-        self._connection = await asyncpg.connect(
-            url,
+        self._connection = await self._primary.connect(
             timeout=self._settings.postgres_connect_seconds,
             server_settings={
                 "application_name": f"floodgate-keeper-{self._duty}",

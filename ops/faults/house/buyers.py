@@ -84,7 +84,7 @@ class Door:
             sent["Authorization"] = f"Bearer {bearer}"
         asked_at = self._clock.seconds()
         try:
-            async with self._session.request(method, url, json=body, headers=sent) as response:
+            async with self._session.request(method, url, data=_packed(body, sent), headers=sent) as response:
                 raw = await response.read()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self.answers[type(error).__name__] += 1
@@ -261,6 +261,14 @@ class Buyer:
 
 class Stuck(Exception):
     """A shopper was given up on by the system: what should have been answered was not."""
+
+
+def _packed(body: Any, headers: dict[str, str]) -> bytes | None:
+    """Bytes go as they are, for they may be signed; whatever else as JSON."""
+    if body is None:
+        return None
+    headers.setdefault("Content-Type", "application/json")
+    return body if isinstance(body, bytes) else msgspec.json.encode(body)
 
 
 def _given(answer: Answer, name: str) -> str:

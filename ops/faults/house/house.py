@@ -115,12 +115,14 @@ class House:
         for name in wanted:
             await self.until_ready(name)
 
-    def begin(self, name: str, *, skew_file: Path | None = None, **changed: str) -> int:
+    def begin(
+        self, name: str, changed: Mapping[str, str] | None = None, *, skew_file: Path | None = None
+    ) -> int:
         """Starts a process; its pid. `changed` is what its environment has that others have not.
 
         With a `skew_file` its clocks are off by the seconds that stand in it.
         """
-        program = self._programs[name]
+        program, changed = self._programs[name], dict(changed or {})
         command = [sys.executable, "-m", program.module]
         if skew_file is not None:
             command = [sys.executable, "-m", SKEWED, program.module, str(skew_file)]
@@ -170,9 +172,11 @@ class House:
         process.wait()
         return process.pid
 
-    async def again(self, name: str, *, skew_file: Path | None = None, **changed: str) -> int:
+    async def again(
+        self, name: str, changed: Mapping[str, str] | None = None, *, skew_file: Path | None = None
+    ) -> int:
         """Like `begin`, and waits until it takes traffic."""
-        pid = self.begin(name, skew_file=skew_file, **changed)
+        pid = self.begin(name, changed, skew_file=skew_file)
         await self.until_ready(name)
         return pid
 

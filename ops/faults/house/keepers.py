@@ -51,7 +51,7 @@ async def taken_over(shop: Shop, duties: set[str], before: dict[str, Fence]) -> 
 
 async def _in_a_wave(shop: Shop, strike: Callable[[], None]) -> float:
     """Something happens at a seeded moment of a wave; when it did, on the monotonic clock."""
-    wave = asyncio.ensure_future(shop.wave(shop.take(6)))
+    wave = shop.beside(shop.wave(shop.take(6)))
     await asyncio.sleep(shop.dice.uniform(0.0, 0.15))
     strike()
     struck_at = time.monotonic()

@@ -6,7 +6,7 @@ from typing import Final
 
 from ops.faults.house.buyers import Stuck
 from ops.faults.house.house import House
-from ops.faults.house.shop import Shop, open_shop
+from ops.faults.house.shop import HOLD_SECONDS, Shop, open_shop
 from ops.faults.matrix import Found, Ground, Trial
 
 UNITS: Final = 16
@@ -44,6 +44,7 @@ def in_the_house(
     shoppers: int = SHOPPERS,
     per_user_limit: int = 1,
     opens_in_seconds: float = 0.0,
+    hold_seconds: int = HOLD_SECONDS,
 ) -> Trial:
     """A trial that opens a fresh sale and follows `course`; who is given up on by the system is a violation."""
 
@@ -56,6 +57,7 @@ def in_the_house(
             shoppers=shoppers,
             per_user_limit=per_user_limit,
             opens_in_seconds=opens_in_seconds,
+            hold_seconds=hold_seconds,
         ) as shop:
             try:
                 return await course(shop)

@@ -3,12 +3,12 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx
 from redis.asyncio import Redis
@@ -16,7 +16,8 @@ from sqlalchemy import text
 
 from flashsale.sales import ItemPlan, SalePlan
 from kit.clock import SystemClock
-from ops.faults.house.buyers import AGAIN_SECONDS, Answer, Buyer, Diary, Door, Stuck
+from kit.tasks import end_tasks
+from ops.faults.house.buyers import AGAIN_SECONDS, Buyer, Diary, Door, Stuck
 from ops.faults.house.house import House
 from ops.faults.matrix import Found, Ground
 from ops.invariants.judge import judge
@@ -27,6 +28,8 @@ from ops.run.stores import Stores, open_stores
 from queueing.rooms import RoomPlan
 from rewards.grants import RulePlan
 
+Result = TypeVar("Result")
+
 SKU: Final = "phone-x"
 PRICE_MINOR: Final = 199_900
 GOOD_SECONDS: Final = 1.0  # an answer that comes later is no goodput
@@ -34,6 +37,7 @@ WAVE_PER_SECOND: Final = 40.0
 REST_SECONDS_MAX: Final = 30.0
 SELL_OUT_SECONDS_MAX: Final = 20.0  # a claim of a dead process comes back after ten, with the next repair
 SHOWN_SECONDS_MAX: Final = 15.0
+HOLD_SECONDS: Final = 120  # longer than a trial: what is neither paid nor given back shows as unsold
 PAYS: Final = 0.8  # who does not pay gives the unit back, and somebody else gets it
 
 
@@ -52,6 +56,7 @@ class Shop:
     wrong: list[str] = field(default_factory=list)  # what rows themselves have found
     buyers: list[Buyer] = field(default_factory=list)
     _waiting: list[Buyer] = field(default_factory=list)
+    _beside: list[asyncio.Task[Any]] = field(default_factory=list)
     _afterwards: list[asyncio.Task[None]] = field(default_factory=list)
 
     def newcomers(self, number: int) -> list[Buyer]:
@@ -77,6 +82,10 @@ class Shop:
         taken, self._waiting = self._waiting[:number], self._waiting[len(self._waiting[:number]) :]
         return taken
 
+    def give_back(self, buyer: Buyer) -> None:
+        """Puts one who was taken back among those who wait."""
+        self._waiting.append(buyer)
+
     async def wave(self, buyers: Sequence[Buyer], *, then_pay: bool = True) -> float:
         """They come by the clock, not when the last was served; goodput, in answers within a second, a second."""
         began = time.monotonic()
@@ -100,9 +109,20 @@ class Shop:
         else:
             await buyer.release()
 
-    def later(self, work: Awaitable[None]) -> None:
+    def later(self, work: Coroutine[Any, Any, None]) -> None:
         """Something that goes on beside the rest and is waited for before the judgement."""
-        self._afterwards.append(asyncio.ensure_future(work))
+        self._afterwards.append(self.beside(work))
+
+    def beside(self, work: Coroutine[Any, Any, Result]) -> "asyncio.Task[Result]":
+        """Something that goes on meanwhile; what has not ended with the trial is ended then."""
+        task = asyncio.create_task(work)
+        self._beside.append(task)
+        return task
+
+    async def close(self) -> None:
+        """Ends what still goes on beside."""
+        await end_tasks(self._beside)
+        await asyncio.gather(*self._beside, return_exceptions=True)
 
     async def settle(self) -> None:
         """Waits for what goes on beside. Raises what a shopper met."""
@@ -141,6 +161,27 @@ class Shop:
         async with self.stores.postgres.read() as session:
             given = {"sale_id": self.sale_id} if ":sale_id" in statement else {}
             return int(await session.scalar(text(statement), given | parameters) or 0)
+
+    async def announce(
+        self,
+        sale_id: str,
+        opens_in_seconds: float,
+        *,
+        per_user_limit: int = 1,
+        hold_seconds: int = HOLD_SECONDS,
+    ) -> str:
+        """Applies a sale of this trial's units, and waits until the gateway knows it; its id."""
+        opens_at = SystemClock().now() + timedelta(seconds=opens_in_seconds)
+        plan = _sale(sale_id, self.units, per_user_limit, opens_at, hold_seconds)
+        async with self.stores.postgres.unit_of_work() as session:
+            await apply(session, plan, actor="faults")
+
+        async def shown() -> bool:
+            answer = await self.door.once("GET", f"/v1/sales/{sale_id}/queue")
+            return answer.ok and not answer.get("stale")
+
+        await self.until("the sale is shown", shown, seconds_max=SHOWN_SECONDS_MAX)
+        return sale_id
 
     async def misbehave(self, **ratios: float) -> None:
         """What the provider does wrong from now on; nothing without arguments. Raises httpx errors."""
@@ -199,6 +240,7 @@ async def open_shop(
     shoppers: int,
     opens_in_seconds: float = 0.0,
     per_user_limit: int = 1,
+    hold_seconds: int = HOLD_SECONDS,
 ) -> AsyncIterator[Shop]:
     """A house put right and a fresh sale in it that the gateway shows."""
     await house.put_right()
@@ -215,25 +257,19 @@ async def open_shop(
             dice = Random(ground.seed)  # noqa: S311 - repeatable on purpose
             shop = Shop(house, stores, door, diary, broker, dice, sale_id, units)
             await shop.misbehave()
-            opens_at = clock.now() + timedelta(seconds=opens_in_seconds)
-            plan = _sale(sale_id, units, per_user_limit, opens_at)
-            async with stores.postgres.unit_of_work() as session:
-                await apply(session, plan, actor="faults")
-            await shop.until(
-                "the sale is shown", lambda: _shown(door, sale_id), seconds_max=SHOWN_SECONDS_MAX
+            await shop.announce(
+                sale_id, opens_in_seconds, per_user_limit=per_user_limit, hold_seconds=hold_seconds
             )
-            await shop.let_in(shoppers)
-            yield shop
+            try:
+                await shop.let_in(shoppers)
+                yield shop
+            finally:
+                await shop.close()
     finally:
         diary.close()
 
 
-async def _shown(door: Door, sale_id: str) -> bool:
-    answer: Answer = await door.once("GET", f"/v1/sales/{sale_id}/queue")
-    return answer.get("state") in {"prequeue", "open"}
-
-
-def _sale(sale_id: str, units: int, per_user_limit: int, opens_at: datetime) -> SaleFile:
+def _sale(sale_id: str, units: int, per_user_limit: int, opens_at: datetime, hold_seconds: int) -> SaleFile:
     closes_at = opens_at + timedelta(hours=1)
     texts = {language: {"title": "Faults", "rules": "-"} for language in ("zh-CN", "en")}
     sale = SalePlan(
@@ -241,7 +277,7 @@ def _sale(sale_id: str, units: int, per_user_limit: int, opens_at: datetime) -> 
         campaign_id="faults",
         opens_at=opens_at,
         closes_at=closes_at,
-        hold_seconds=120,
+        hold_seconds=hold_seconds,
         currency="CNY",
         texts=texts,
         shown_rules={},

@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlalchemy import text
 
+from ops.faults.house import keys
 from ops.faults.house.shared import in_the_house
 from ops.faults.house.shop import Shop
 from ops.faults.matrix import FaultRow, Found
@@ -43,10 +44,12 @@ async def sold_before(shop: Shop, number: int = 6) -> float:
 async def at_rest(shop: Shop) -> None:
     """Waits until nothing of the sale is left to do for a worker."""
 
-    async def nothing_left() -> bool:
-        return await shop.count(EVENTS_OPEN) + await shop.count(PAYOUTS_DUE) == 0
+    await shop.until("the workers have done it all", lambda: nothing_left(shop), seconds_max=25.0)
 
-    await shop.until("the workers have done it all", nothing_left, seconds_max=25.0)
+
+async def nothing_left(shop: Shop) -> bool:
+    """Whether every event of the sale had its effect and every payout has ended."""
+    return await shop.count(EVENTS_OPEN) + await shop.count(PAYOUTS_DUE) == 0
 
 
 @asynccontextmanager
@@ -60,7 +63,7 @@ async def locked(shop: Shop, statement: str) -> AsyncIterator[None]:
 async def messages_in_hand(shop: Shop, queue: str) -> int:
     """What workers have fetched and not acknowledged."""
     broker, found = shop.broker, 0
-    async for key in broker.scan_iter(match=f"floodgate:__acks__.*.{queue}", count=1000):
+    async for key in broker.scan_iter(match=keys.in_hand(queue), count=1000):
         found += await broker.scard(key)
     return found
 
@@ -72,10 +75,10 @@ async def _killed_in_a_lock(shop: Shop, lock: str, asked: str, what: str) -> Fou
     shop.house.pause("worker")
     await shop.wave(shop.take(6))
     await shop.settle()
-    await shop.until("events are rung", lambda: _is_some(shop, EVENTS_RUNG))
+    await shop.until("events are rung", lambda: is_some(shop, EVENTS_RUNG))
     async with locked(shop, lock):
         shop.house.resume("worker")
-        await shop.until("the worker waits", lambda: _is_some(shop, WAITING_FOR_A_LOCK, asked=asked))
+        await shop.until("the worker waits", lambda: is_some(shop, WAITING_FOR_A_LOCK, asked=asked))
         await asyncio.sleep(shop.dice.uniform(0.0, 0.2))
         fetched = await messages_in_hand(shop, "rewards")
         done = await shop.count(EVENTS_DONE)
@@ -85,7 +88,7 @@ async def _killed_in_a_lock(shop: Shop, lock: str, asked: str, what: str) -> Fou
     )
 
 
-async def _is_some(shop: Shop, statement: str, **parameters: str) -> bool:
+async def is_some(shop: Shop, statement: str, **parameters: str) -> bool:
     return await shop.count(statement, **parameters) > 0
 
 
@@ -127,7 +130,7 @@ async def after_the_providers_call(shop: Shop) -> Found:
 
     async def paid_unheard() -> bool:
         entries = (await shop.stores.book.entries())[known:]
-        return any(entry.kind == "payout" for entry in entries) and await _is_some(shop, ATTEMPTS_UNKNOWN)
+        return any(entry.kind == "payout" for entry in entries) and await is_some(shop, ATTEMPTS_UNKNOWN)
 
     await shop.until("the provider has paid", paid_unheard)
     await asyncio.sleep(shop.dice.uniform(0.0, 0.5))
@@ -146,12 +149,12 @@ async def after_record_before_ack(shop: Shop) -> Found:
     shop.house.pause("worker")
     await shop.wave(shop.take(6))
     await shop.settle()
-    await shop.until("events are rung", lambda: _is_some(shop, EVENTS_RUNG))
+    await shop.until("events are rung", lambda: is_some(shop, EVENTS_RUNG))
     done = await shop.count(EVENTS_DONE)
     async with locked(shop, "SELECT 1 FROM rewards.rules WHERE sale_id = :sale_id FOR UPDATE"):
         shop.house.resume("worker")
         asked = "%rewards.rules%"
-        await shop.until("the worker waits", lambda: _is_some(shop, WAITING_FOR_A_LOCK, asked=asked))
+        await shop.until("the worker waits", lambda: is_some(shop, WAITING_FOR_A_LOCK, asked=asked))
         await shop.broker.client_pause(5_000, all=False)  # reads go on, acknowledgements wait
     await shop.until("events are done", lambda: _more_than(shop, EVENTS_DONE, done))
     await asyncio.sleep(shop.dice.uniform(0.0, 0.1))

@@ -9,7 +9,7 @@ from kit.embedded import ServerUrls
 from ops.faults.house.rows import ROWS, close
 from ops.faults.matrix import FaultRow, Found, Ground, Trial
 
-SHOWN = ("P3.leader_killed",)
+SHOWN = ("B2.poisoned", "S5.misused_keys")
 
 
 @pytest.fixture(scope="module")
