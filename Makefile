@@ -11,6 +11,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 export CROWD ?= 2000
 export ONCE ?=
 export KILL ?=
+# TOPOLOGY=cluster: a Redis Cluster and a PostgreSQL pair; then KILL may be redis-master or postgres-primary too.
+export TOPOLOGY ?= single
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format bench faults rehearse k8s pins clean

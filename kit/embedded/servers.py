@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from kit.embedded.cluster import EmbeddedCluster
 from kit.embedded.leftovers import FolderLock
 from kit.embedded.postgres import EmbeddedPostgres
 from kit.embedded.redis import EmbeddedRedis
+from kit.embedded.standby import EmbeddedPair
 from kit.settings import PostgresSettings, RedisSettings, read_settings
 
 
@@ -36,12 +38,15 @@ class Servers:
     """A context that starts what the environment does not name, and stops it at its end.
 
     Servers that a killed run left in `folder` are ended first. Raises `StartRefused` with one sentence when something
-    cannot start or another run uses the folder.
+    cannot start or another run uses the folder. `clustered` makes it a PostgreSQL primary with its standby (`pair`) and a
+    Redis Cluster (`cluster`); the broker stays a single Redis.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, clustered: bool = False) -> None:
         self.folder = folder
         self.pids: dict[str, int] = {}
+        self.cluster = EmbeddedCluster(folder / "cluster") if clustered else None
+        self.pair = EmbeddedPair(folder / "pair") if clustered else None
         self._stack = ExitStack()
 
     def __enter__(self) -> ServerUrls:
@@ -52,7 +57,7 @@ class Servers:
             database = read_settings(PostgresSettings).database_url or self._postgres()
             named = read_settings(RedisSettings)
             roles = (named.redis_queue_url, named.redis_stock_url, named.redis_limits_url)
-            shared = "" if all(roles) else self._redis("redis")
+            shared = "" if all(roles) else self._shared_redis()
             urls = ServerUrls(
                 database=database,
                 redis_queue=named.redis_queue_url or shared,
@@ -69,10 +74,23 @@ class Servers:
         self._stack.close()
 
     def _postgres(self) -> str:
+        if self.pair is not None:
+            url = self.pair.start()
+            self._stack.callback(self.pair.stop)
+            self.pids |= self.pair.pids
+            return url
         server = EmbeddedPostgres(self.folder / "postgres")
         url = server.start()
         self._stack.callback(server.stop)
         self.pids["postgres"] = server.pid
+        return url
+
+    def _shared_redis(self) -> str:
+        if self.cluster is None:
+            return self._redis("redis")
+        url = self.cluster.start()
+        self._stack.callback(self.cluster.stop)
+        self.pids |= self.cluster.pids
         return url
 
     def _redis(self, name: str) -> str:

@@ -23,6 +23,7 @@ from ops.run.plan import KILLABLE, Ports, RunPlan
 from ops.run.report import Report, print_report
 from ops.run.show import Show
 from ops.run.system import System
+from ops.run.topology import Topology
 
 EXIT_NOT_HELD: Final = 1
 EXIT_INTERRUPTED: Final = 130
@@ -61,6 +62,12 @@ def run(
             help="In mid-sale flush Redis three times and kill the gateway five; the provider misbehaves.",
         ),
     ] = False,
+    topology: Annotated[
+        Topology,
+        typer.Option(
+            envvar="TOPOLOGY", help="cluster: a Redis Cluster and a PostgreSQL primary with its standby."
+        ),
+    ] = Topology.SINGLE,
     folder: Annotated[Path, typer.Option(envvar="RUN_FOLDER", help="Servers, logs, report.")] = Path(
         "var/run"
     ),
@@ -80,6 +87,7 @@ def run(
         seed=secrets.randbelow(SEEDS),
         sale_file=sale_file,
         ports=Ports(),
+        clustered=topology is Topology.CLUSTER,
     )
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else REPORT_COLUMNS
     show = Show(Console(width=width), "zh-CN" if terminal_language() == "zh-CN" else "en")

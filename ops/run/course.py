@@ -121,7 +121,7 @@ class Course:
         return opens_at
 
     def _striker(self, stores: Stores) -> Striker:
-        return Striker(self.plan, self.running.supervisor, stores, self.sale_id, self.show.line)
+        return Striker(self.plan, self.running, stores, self.sale_id, self.show.line)
 
     async def _crowd_under_siege(self, siege: Siege, opens_at: datetime) -> int:
         async with send_crowd(self.plan, self.sale_id) as self._crowd, asyncio.TaskGroup() as tasks:

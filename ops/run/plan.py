@@ -13,7 +13,10 @@ from kit.settings import RedisSettings, room_config
 
 UNITS: Final = 300  # of the demo's stock in all; a smaller crowd finds less, so that every demo sells out
 SHOPPERS_A_UNIT: Final = 2000 / UNITS
-KILLABLE: Final = ("gateway", "worker", "keeper")
+REDIS_MASTER: Final = "redis-master"
+POSTGRES_PRIMARY: Final = "postgres-primary"
+KILLABLE: Final = ("gateway", "worker", "keeper", REDIS_MASTER, POSTGRES_PRIMARY)
+BACK_SECONDS_MAX: Final = 60.0
 REDIS: Final = "redis"
 # What befalls a sale beside a provider that misbehaves: Redis flushed three times, the gateway killed five.
 SIEGE: Final = ("gateway", REDIS, "gateway", REDIS, "gateway", REDIS, "gateway", "gateway")
@@ -68,6 +71,7 @@ class RunPlan:
     seed: int
     sale_file: Path
     ports: Ports
+    clustered: bool = False
 
     @property
     def units(self) -> int:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ops.invariants.rows import Row
-from ops.run.plan import REDIS, SIEGE, RunPlan
+from ops.run.plan import BACK_SECONDS_MAX, POSTGRES_PRIMARY, REDIS, REDIS_MASTER, SIEGE, RunPlan
 from ops.run.standing import Standing
-from ops.run.strike import BACK_SECONDS_MAX, Struck
+from ops.run.strike import Struck
 
 MIB: Final = 1024 * 1024
 MEMORY_MIB_MAX: Final = 2048
@@ -19,6 +19,10 @@ SECONDS_A_SHOPPER_MORE: Final = 0.03  # a crowd ten times as large arrives, wait
 EXCUSED: Final = frozenset(
     {"confirmation_missing", "live_notice_missing", "place_changed", "refusal_never_arrived"}
 )
+_BACK: Final = {
+    REDIS_MASTER: "its replica was elected and all stock open again, loaded into it under a new epoch",
+    POSTGRES_PRIMARY: "its standby was promoted and transactions commit there",
+}
 
 
 @dataclass(slots=True)
@@ -115,7 +119,7 @@ def _back(name: str, found: Findings) -> Row:
     seconds = _slowest([each for each in found.struck if each.name == name and each.is_proven])
     return Row(
         f"killed_and_back_{name}",
-        f"the killed {name} was started again and ready",
+        _BACK.get(name, f"the killed {name} was started again and ready"),
         seconds,
         "s",
         f"<= {BACK_SECONDS_MAX:.0f}",

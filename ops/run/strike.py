@@ -15,14 +15,13 @@ from flashsale.snapshots import take_snapshots
 from kit.errors import DomainError
 from kit.postgres import Postgres
 from ops.models import Duty as DutyRow
-from ops.run.plan import REDIS, RunPlan
+from ops.run.plan import BACK_SECONDS_MAX, POSTGRES_PRIMARY, REDIS, REDIS_MASTER, RunPlan
 from ops.run.programs import PROGRAMS
 from ops.run.standing import read_standing
 from ops.run.stores import Stores
-from ops.run.supervision import Supervisor
-from ops.run.system import is_ready
+from ops.run.system import Running, is_ready
+from ops.run.topology import Proof
 
-BACK_SECONDS_MAX: Final = 60.0
 LOOK_SECONDS: Final = 0.2
 
 
@@ -55,16 +54,18 @@ class Striker:
     """Strikes one sale, and waits each time until what was struck is back."""
 
     def __init__(
-        self, plan: RunPlan, supervisor: Supervisor, stores: Stores, sale_id: str, say: Callable[[str], None]
+        self, plan: RunPlan, running: Running, stores: Stores, sale_id: str, say: Callable[[str], None]
     ) -> None:
-        self._plan, self._supervisor, self._stores = plan, supervisor, stores
-        self._sale_id, self._say = sale_id, say
+        self._plan, self._supervisor, self._stores = plan, running.supervisor, stores
+        self._failovers, self._sale_id, self._say = running.failovers, sale_id, say
 
     async def strike(self, name: str) -> Struck:
         """Empties Redis, or kills the process `name`; of the keepers the one that leads."""
         taken, confirmed = await self._sold()
         if name == REDIS:
             before, after, seconds = await self._flush()
+        elif name in {REDIS_MASTER, POSTGRES_PRIMARY}:
+            before, after, seconds = await self._fail_over(name)
         else:
             leading = await _leading_keeper(self._stores.postgres) if name == "keeper" else name
             before, after, seconds = await self._kill(leading)
@@ -77,7 +78,7 @@ class Striker:
             return None, None
         return standing.units_taken, standing.units_confirmed
 
-    async def _kill(self, name: str) -> tuple[dict[str, int], dict[str, int], float | None]:
+    async def _kill(self, name: str) -> Proof:
         pid = await asyncio.to_thread(self._supervisor.kill, name)
         self._say(f"kill -9 {name} ({pid})")
         killed_at = time.monotonic()
@@ -94,7 +95,7 @@ class Striker:
             await asyncio.sleep(LOOK_SECONDS)
         return {name: pid}, {}, None
 
-    async def _flush(self) -> tuple[dict[str, int], dict[str, int], float | None]:
+    async def _flush(self) -> Proof:
         """FLUSHALL on the server of each role: stock, claims in flight, the line, the limits, all gone."""
         redis = self._stores.redis
         before = await self._epochs()
@@ -109,6 +110,16 @@ class Striker:
                 return _named(before), _named(after), time.monotonic() - flushed_at
             await asyncio.sleep(LOOK_SECONDS)
         return _named(before), {}, None
+
+    async def _fail_over(self, name: str) -> Proof:
+        buckets = list(await self._epochs())
+
+        async def all_open() -> bool:
+            return len(await self._open_epochs(buckets)) == len(buckets)
+
+        if self._failovers is None or not buckets:
+            return {}, {}, None  # what was not done is missing in the report
+        return await self._failovers.bring_about(name, self._stores.postgres, buckets, all_open, self._say)
 
     async def _open_epochs(self, buckets: Sequence[BucketName]) -> dict[BucketName, int]:
         """The epoch of each bucket that Redis sells from again."""

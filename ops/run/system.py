@@ -14,12 +14,13 @@ from typing import Final
 
 from kit.embedded import Servers, ServerUrls
 from kit.errors import StartRefused
-from kit.settings import RedisSettings, read_settings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from ops.migrate import migrate
 from ops.run.plan import RunPlan
 from ops.run.programs import PROGRAMS, Program, shared_environment
 from ops.run.reaching import reach_named_servers
 from ops.run.supervision import Supervisor, end_leftovers, marked
+from ops.run.topology import Failovers, refuse_topology
 
 READY_SECONDS_MAX: Final = 60.0  # two cores import six Python processes at once
 OPEN_FILES: Final = 65_536  # a crowd of twenty thousand needs more than the usual 1,024
@@ -37,6 +38,7 @@ class Running:
     environment: dict[str, str]
     supervisor: Supervisor
     server_pids: dict[str, int]
+    failovers: Failovers | None = None
 
 
 class System:
@@ -64,11 +66,12 @@ class System:
     def _start(self) -> Running:
         plan = self._plan
         plan.refuse_foreign_redis(read_settings(RedisSettings))
+        refuse_topology(plan, read_settings(PostgresSettings), read_settings(RedisSettings))
         reach_named_servers()
         if not marked(plan.folder):  # else a leftover of our own holds them, and is ended below
             plan.ports.refuse_taken()
-        servers = Servers(plan.folder / "servers")
-        self._say("servers")
+        servers = Servers(plan.folder / "servers", clustered=plan.clustered)
+        self._say("clustered_servers" if plan.clustered else "servers")
         urls = self._stack.enter_context(servers)
         # Only now: the folder is ours alone, so what still bears its mark is a leftover and not another run.
         end_leftovers(plan.folder)
@@ -85,7 +88,8 @@ class System:
         supervisor.start(environment)
         for program in PROGRAMS:
             wait_until_ready(plan, supervisor, program)
-        return Running(urls, environment, supervisor, dict(servers.pids))
+        failovers = Failovers(servers.cluster, servers.pair) if servers.cluster and servers.pair else None
+        return Running(urls, environment, supervisor, dict(servers.pids), failovers)
 
 
 def wait_until_ready(plan: RunPlan, supervisor: Supervisor, program: Program) -> None:

@@ -6,6 +6,10 @@ Language = Literal["zh-CN", "en"]
 
 TEXTS: Final[dict[str, dict[Language, str]]] = {
     "servers": {"en": "starting PostgreSQL and Redis", "zh-CN": "正在启动 PostgreSQL 与 Redis"},
+    "clustered_servers": {
+        "en": "starting a PostgreSQL primary with its synchronous standby and a Redis Cluster of six",
+        "zh-CN": "正在启动 PostgreSQL 主库与同步备库，以及六节点 Redis 集群",
+    },
     "migrations": {"en": "migrating the database", "zh-CN": "正在迁移数据库"},
     "processes": {
         "en": "starting gateway, worker, two keepers, console and provider simulator",
