@@ -67,6 +67,9 @@ _DRIVER_PLANS: Final = {
     "enable_mergejoin": "off",
 }
 
+# SQLAlchemy prepares each statement by a name, which behind a pooler is somebody else's by the time it is run.
+_UNNAMED: Final = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
+
 
 class ReadSession(AsyncSession):
     """A session that PostgreSQL itself holds read-only."""
@@ -125,10 +128,12 @@ def create_engine(
         max_overflow=0,
         pool_timeout=settings.postgres_pool_wait_seconds,
         pool_pre_ping=True,
-        isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
+        isolation_level="AUTOCOMMIT" if read_only and not settings.postgres_pooled else "READ COMMITTED",
+        execution_options={"postgresql_readonly": read_only},
         hide_parameters=True,  # an error that is logged must not carry a phone number
         connect_args={
             "async_creator_fn": Primary(settings.database_url).connect,
+            **(_UNNAMED if settings.postgres_pooled else {}),
             **_connect_arguments(settings, {}, read_only=read_only),
         },
     )
@@ -146,9 +151,14 @@ def _leave_replica(context: ExceptionContext) -> None:
 def _connect_arguments(
     settings: PostgresSettings, plans: Mapping[str, str], *, read_only: bool = False
 ) -> dict[str, Any]:
-    return {
+    bounds = {
         "timeout": settings.postgres_connect_seconds,
         "command_timeout": settings.postgres_statement_seconds + SILENCE_SECONDS,
+    }
+    if settings.postgres_pooled:  # the role's own settings must say the rest (`kit.reach` looks)
+        return {**bounds, "statement_cache_size": 0, "server_settings": {"application_name": "floodgate"}}
+    return {
+        **bounds,
         "server_settings": {
             "application_name": "floodgate",
             "statement_timeout": str(int(settings.postgres_statement_seconds * 1000)),

@@ -17,6 +17,7 @@ from kit.redis import connect
 from kit.settings import PostgresSettings, RedisSettings
 
 POLL_SECONDS: Final = 0.3
+_BOUNDS: Final = {"statement_timeout": "10s", "idle_in_transaction_session_timeout": "15s"}
 
 
 async def reach_postgres(settings: PostgresSettings, *, wait_seconds: float = 10.0) -> None:
@@ -25,7 +26,9 @@ async def reach_postgres(settings: PostgresSettings, *, wait_seconds: float = 10
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            connection = await primary.connect(timeout=settings.postgres_connect_seconds)
+            connection = await primary.connect(
+                timeout=settings.postgres_connect_seconds, statement_cache_size=0
+            )
         except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as error:
             raise StartRefused(
                 f"PostgreSQL at {place(address)} refuses DATABASE_URL ({error}): create the database, or correct the URL."
@@ -38,8 +41,22 @@ async def reach_postgres(settings: PostgresSettings, *, wait_seconds: float = 10
                 ) from error
             await asyncio.sleep(POLL_SECONDS)
         else:
-            await connection.close()
+            try:
+                if settings.postgres_pooled:
+                    await _refuse_unbounded(connection)
+            finally:
+                await connection.close()
             return
+
+
+async def _refuse_unbounded(connection: asyncpg.Connection) -> None:
+    """Behind a pooler no session carries our bounds, so its role must."""
+    for bound, value in _BOUNDS.items():
+        if await connection.fetchval("SELECT current_setting($1)", bound) == "0":
+            raise StartRefused(
+                f"POSTGRES_POOLED is set and {bound} is not: ALTER ROLE … SET {bound} = '{value}', and let the pooler "
+                "reconnect."
+            )
 
 
 async def reach_redis(settings: RedisSettings, *, wait_seconds: float = 10.0) -> None:

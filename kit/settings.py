@@ -32,6 +32,12 @@ class PostgresSettings(BaseSettings):
     model_config = room_config("")
 
     database_url: str = ""
+    # The server itself, where DATABASE_URL names a pooler: for what is bound to a session (leadership) or may take long
+    # (migrations).
+    database_direct_url: str = ""
+    # A pooler that gives a session to each transaction (pgbouncer's `transaction` mode) keeps nothing between two of them:
+    # no prepared statements, no settings of the session.
+    postgres_pooled: bool = False
     # Σ pool over all processes must stay below max_connections; 10 suffices because hot writes are group-committed.
     postgres_pool_connections_max: int = Field(default=10, ge=1, le=200)
     # Beside them, for the group commit alone: two lanes, their look-ups, and what a broken one leaves behind.
@@ -41,6 +47,11 @@ class PostgresSettings(BaseSettings):
     postgres_connect_seconds: float = Field(default=5.0, gt=0, le=60)
     # No statement of ours is long; what runs longer holds locks that a sale is waiting for.
     postgres_statement_seconds: float = Field(default=10.0, gt=0, le=600)
+
+    @property
+    def direct_url(self) -> str:
+        """The server itself."""
+        return self.database_direct_url or self.database_url
 
 
 class RedisSettings(BaseSettings):

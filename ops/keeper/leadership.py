@@ -36,7 +36,7 @@ class Leadership:
 
     def __init__(self, settings: PostgresSettings, *, duty: str, leader: str) -> None:
         self._settings = settings
-        self._primary = Primary(settings.database_url)
+        self._primary = Primary(settings.direct_url)
         self._duty = duty
         self._leader = leader
         self._connection: Any = None

@@ -34,7 +34,10 @@ def migrate(connection: Connection) -> None:
 
 async def main() -> None:
     url = context.config.get_main_option("sqlalchemy.url")
-    engine = create_engine(PostgresSettings(database_url=url) if url else PostgresSettings())
+    # Never by a pooler: a migration may take long, and its lock is a session's.
+    engine = create_engine(
+        PostgresSettings(database_url=url or PostgresSettings().direct_url, postgres_pooled=False)
+    )
     async with engine.connect() as connection:
         await connection.run_sync(migrate)
         await connection.commit()
