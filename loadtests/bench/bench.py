@@ -12,7 +12,18 @@ from typing import Final
 from loadtests.bench.cores import Layout
 from loadtests.bench.launch import DoesNotStart, open_many_files
 from loadtests.bench.machine import measured_on
-from loadtests.bench.measures import arrivals, ceiling, doors, limiters, memory, overload, pair, reserving
+from loadtests.bench.measures import (
+    arrivals,
+    ceiling,
+    doors,
+    ledger,
+    limiters,
+    memory,
+    overload,
+    pair,
+    reserving,
+    steps,
+)
 from loadtests.bench.options import Options, OptionsWrong
 from loadtests.bench.profiles import profile
 from loadtests.bench.progress import Progress
@@ -24,7 +35,7 @@ from loadtests.bench.scene import Scene
 # Each has ROWS, the ids it can measure, and rows(scene, runner), which measures those that are wanted.
 QUESTIONS: Final[dict[str, ModuleType]] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (memory, ceiling, doors, reserving, limiters, pair, arrivals, overload)
+    for module in (memory, ceiling, doors, reserving, ledger, limiters, pair, arrivals, overload, steps)
 }
 
 

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-READY_SECONDS_MAX: Final = 60.0  # a gateway imports half a minute of Python on a busy core
+READY_SECONDS_MAX: Final = (
+    180.0  # a gateway imports half a minute of Python on a busy core, longer where others use it
+)
 STOP_SECONDS_MAX: Final = 15.0
 OPEN_FILES: Final = 20_000  # thousands of idle connections at both of their ends
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -63,6 +63,20 @@ def keeper(core: int, shared: Mapping[str, str]) -> Served:
     return Served(Program("keeper", python("-m", "ops.keeper"), {core}, lambda: listens(probes), own), probes)
 
 
+def worker(core: int, shared: Mapping[str, str]) -> Served:
+    probes = free_port()
+    own = {**shared, "HEALTH_PORT": str(probes)}
+    return Served(Program("worker", python("-m", "ops.worker"), {core}, lambda: listens(probes), own), probes)
+
+
+def simulator(port: int, core: int, shared: Mapping[str, str]) -> Served:
+    """The provider, pretended. It sends nobody notices: those who need one sign it themselves."""
+    own = {**shared, "SIMULATOR_PORT": str(port), "HEALTH_PORT": str(free_port())}
+    return Served(
+        Program("simulator", python("-m", "ops.simulator"), {core}, lambda: listens(port), own), port
+    )
+
+
 def empty(core: int) -> Served:
     return _baseline("empty", core, "loadtests.bench.baselines.empty", {})
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import msgspec
 import pytest
 import uvloop
@@ -21,7 +22,7 @@ from loadtests.bench.launch import ROOT, DoesNotStart, Program, python, running
 from loadtests.bench.mints import Mint, forged
 from loadtests.bench.missing import missing
 from loadtests.bench.requests import Shoppers, post, reservations_path, wish
-from loadtests.bench.stores import Stores
+from loadtests.bench.stores import Stores, ledger
 from loadtests.bench.subjects import Books
 
 UNITS = 40
@@ -151,3 +152,39 @@ def test_a_server_that_does_not_start_says_why(tmp_path: Path) -> None:
     program = Program("broken", python("-c", "print('no such thing'); exit(3)"), {0}, lambda: False)
     with pytest.raises(DoesNotStart, match="no such thing"), running(program, tmp_path):
         pass
+
+
+@pytest.mark.parametrize(("connections", "rows", "buckets"), [(4, 1, 1), (2, 16, 2)])
+def test_sql_alone_counts_what_it_has_committed(
+    stores: Stores, connections: int, rows: int, buckets: int
+) -> None:
+    """Both sides of the books: what was told is taken from the buckets and written as reservations."""
+    sale_id = f"bench-{uuid4().hex[:12]}"
+    _stock_buckets(stores, sale_id, buckets)
+    done = subprocess.run(
+        python(
+            "-m",
+            "loadtests.bench.baselines.ledgers",
+            sale_id,
+            "thing",
+            *map(str, (connections, rows, buckets, 0.2)),
+        ),
+        cwd=ROOT,
+        env={**os.environ, **stores.environment},
+        capture_output=True,
+        check=True,
+    )
+    told = msgspec.json.decode(done.stdout)
+    sold = stores.ask(lambda connection: ledger(connection, sale_id, "thing", []))
+    assert 0 < told["rows"] == sold.taken == sold.reserved
+    assert told["rows"] % rows == 0
+
+
+def _stock_buckets(stores: Stores, sale_id: str, buckets: int) -> None:
+    async def insert(connection: asyncpg.Connection) -> None:
+        await connection.executemany(
+            "INSERT INTO flashsale.buckets (sale_id, sku, bucket, total) VALUES ($1, 'thing', $2, 1000000)",
+            [(sale_id, bucket) for bucket in range(buckets)],
+        )
+
+    stores.ask(insert)

@@ -1,0 +1,199 @@
+"""One hot item in PostgreSQL: the gateway beside one row a transaction, beside batches with nothing before them, and one
+row beside buckets.
+
+In each round all take turns on the same server and the same tables. Without the gateway the client writes SQL from the
+server's core, and PostgreSQL has the other core to itself; in the gateway's run it shares that core with Redis and
+the load. So the second ratio is the harder one.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from loadtests.bench.cores import Meter, Usage
+from loadtests.bench.launch import ROOT, python, settle
+from loadtests.bench.measures.reserving import Shop
+from loadtests.bench.rows import Goal, Row, median, paired_ratio, ratio_row
+from loadtests.bench.runs import Result, Runner, limited_by
+from loadtests.bench.sales import BUCKETS
+from loadtests.bench.scene import Scene
+from loadtests.bench.stores import Sold, ledger
+
+START_SECONDS_MAX: Final = 60.0
+TILLS: Final = "loadtests.bench.baselines.ledgers"
+SINGLE: Final = 32  # connections, one row a transaction
+WRITERS: Final = 8  # connections that meet at one row, or at as many buckets
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to sell without a gateway."""
+
+    sku: str
+    connections: int
+    rows: int
+    buckets: int = 1
+
+
+WAYS: Final = {
+    "single": Way("single", SINGLE, 1),
+    "batches": Way("batches", 2, 256),
+    "row": Way("row", WRITERS, 16),
+    "buckets": Way("buckets", WRITERS, 16, BUCKETS["buckets"]),
+}
+_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "hot_item_vs_single_rows": ("gateway", "single"),
+    "hot_item_vs_sql_batches": ("gateway", "batches"),
+    "buckets_vs_row": ("buckets", "row"),
+    "buckets_vs_row_cost": ("buckets", "row"),
+}
+ROWS: Final = tuple(_NEEDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """One run of a way: rows a second, and PostgreSQL's processor seconds a million rows."""
+
+    rate: float
+    rows: int
+    usage: Usage
+
+    @property
+    def postgresql(self) -> float | None:
+        seconds = self.usage.by_who.get("postgresql")
+        return None if not seconds else seconds / self.rows * 1e6
+
+
+def rows(scene: Scene, runner: Runner) -> list[Row]:
+    wanted = [row_id for row_id in _NEEDS if scene.options.wants(row_id)]
+    names = list(dict.fromkeys(name for row_id in wanted for name in _NEEDS[row_id]))
+    found = _rounds(names, scene, runner) if names else {}
+    makers = {
+        "hot_item_vs_single_rows": (
+            Goal(15.0),
+            f"one row a transaction, {SINGLE} connections, same PostgreSQL",
+        ),
+        "hot_item_vs_sql_batches": (
+            Goal(0.8),
+            "SQL batches of 256 over 2 connections, no gateway, no checks",
+        ),
+    }
+    made = []
+    for row_id in wanted:
+        if row_id in makers:
+            goal, against = makers[row_id]
+            made.append(_gateway_row(row_id, goal, against, found, scene))
+        elif row_id == "buckets_vs_row":
+            made.append(_buckets_row(found, scene))
+        else:
+            made.append(_buckets_cost(found))
+    return made
+
+
+Found = dict[str, list[Result | Sale | None]]
+
+
+def _rounds(names: Sequence[str], scene: Scene, runner: Runner) -> Found:
+    shop = Shop(scene, "durable").subject("ledger") if "gateway" in names else None
+    found: Found = {name: [] for name in names}
+    for number in range(scene.options.rounds):
+        for name in names if number % 2 == 0 else list(reversed(names)):
+            runner.show(f"ledger: {name}, round {number + 1} of {scene.options.rounds}")
+            if name == "gateway" and shop is not None:
+                found[name].append(runner.once(shop))
+            else:
+                found[name].append(_sell(WAYS[name], scene, runner))
+    return found
+
+
+def _sell(way: Way, scene: Scene, runner: Runner) -> Sale | None:
+    """One run; None when it does not count."""
+    meter = Meter(scene.layout, {**scene.store_pids, "client": os.getpid()})
+    before = _look(scene, way.sku)
+    words = [scene.sales.hot, way.sku, way.connections, way.rows, way.buckets, scene.options.seconds]
+    meter.mark()
+    try:
+        done = subprocess.run(
+            python("-m", TILLS, *map(str, words)),
+            cwd=ROOT,
+            env=scene.environment,
+            capture_output=True,
+            text=True,
+            timeout=START_SECONDS_MAX + scene.options.seconds,
+            preexec_fn=settle({scene.layout.server}),
+            check=True,
+        )
+    except subprocess.SubprocessError as error:
+        runner.refused.append(f"ledger {way.sku}: {error}")
+        return None
+    meter.mark()
+    told = json.loads(done.stdout.strip().splitlines()[-1])
+    after = _look(scene, way.sku)
+    if not after.taken - before.taken == told["rows"] == after.reserved - before.reserved:
+        runner.refused.append(
+            f"ledger {way.sku}: {told['rows']} rows told, {after.taken - before.taken} taken"
+        )
+        return None
+    return Sale(told["rows"] / told["seconds"], told["rows"], meter.usage())
+
+
+def _look(scene: Scene, sku: str) -> Sold:
+    return scene.stores.ask(lambda connection: ledger(connection, scene.sales.hot, sku, []))
+
+
+def _gateway_row(row_id: str, goal: Goal, against: str, found: Found, scene: Scene) -> Row:
+    ours, theirs = (found[name] for name in _NEEDS[row_id])
+    return ratio_row(
+        row_id,
+        "durable reservations a second on one hot item, through the gateway",
+        goal,
+        _rates(ours),
+        _rates(theirs),
+        rounds=scene.options.rounds,
+        against=against,
+        limit=limited_by([each for each in ours if isinstance(each, Result)]),
+        facts=_facts(found, _NEEDS[row_id]),
+    )
+
+
+def _buckets_row(found: Found, scene: Scene) -> Row:
+    return ratio_row(
+        "buckets_vs_row",
+        f"rows a second, {WRITERS} writers of 16 rows at {BUCKETS['buckets']} buckets",
+        Goal(None),
+        _rates(found["buckets"]),
+        _rates(found["row"]),
+        rounds=scene.options.rounds,
+        against="the same writers at one row",
+        facts=_facts(found, ("buckets", "row")),
+    )
+
+
+def _buckets_cost(found: Found) -> Row:
+    """Two cores show no more than that a split costs nothing: what it frees is waiting, not work."""
+    costs = [
+        [each.postgresql if isinstance(each, Sale) else None for each in found[name]]
+        for name in ("buckets", "row")
+    ]
+    value = median(paired_ratio(*costs))
+    why = "" if value is not None else "PostgreSQL is not ours to look at, or no run counted"
+    what = "PostgreSQL's core-seconds a row at buckets"
+    return Row("buckets_vs_row_cost", what, value, Goal(None), against="at one row", why=why)
+
+
+def _rates(runs: Sequence[Result | Sale | None]) -> list[float | None]:
+    return [None if each is None else each.rate for each in runs]
+
+
+def _facts(found: Found, names: Sequence[str]) -> dict[str, object]:
+    facts: dict[str, object] = {}
+    for name in names:
+        counted = [each for each in found[name] if each is not None]
+        facts[name] = {"rates": [round(each.rate) for each in counted]}
+        if counted:
+            middle = sorted(counted, key=lambda each: each.rate)[len(counted) // 2]
+            facts[name] = {"rates": [round(each.rate) for each in counted], **middle.usage.as_facts()}
+    return facts
