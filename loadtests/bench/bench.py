@@ -16,11 +16,13 @@ from loadtests.bench.measures import (
     arrivals,
     ceiling,
     doors,
+    growth,
     ledger,
     limiters,
     memory,
     overload,
     pair,
+    reopening,
     reserving,
     steps,
 )
@@ -35,7 +37,20 @@ from loadtests.bench.scene import Scene
 # Each has ROWS, the ids it can measure, and rows(scene, runner), which measures those that are wanted.
 QUESTIONS: Final[dict[str, ModuleType]] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (memory, ceiling, doors, reserving, ledger, limiters, pair, arrivals, overload, steps)
+    for module in (
+        memory,
+        reopening,
+        ceiling,
+        doors,
+        reserving,
+        ledger,
+        limiters,
+        pair,
+        arrivals,
+        overload,
+        steps,
+        growth,
+    )
 }
 
 

@@ -73,6 +73,17 @@ def cpu_seconds(pid: int) -> float:
     return total / 1e9
 
 
+def reaped_seconds(pid: int) -> float:
+    """Processor time of the children that have ended: PostgreSQL's backends go with their connections."""
+    try:
+        fields = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        )
+    except OSError:
+        return 0.0
+    return (int(fields[13]) + int(fields[14])) / TICKS
+
+
 def families(pids: Iterable[int]) -> dict[int, list[int]]:
     """Each process with all below it, in one look at the system."""
     children: dict[int, list[int]] = {}
@@ -130,7 +141,10 @@ class Meter:
         below = families(self.pids.values())
         # Everything is a child of this process, and only its own time is the client's.
         below[os.getpid()] = [os.getpid()]
-        used = {who: sum(map(cpu_seconds, below[pid])) for who, pid in self.pids.items()}
+        used = {
+            who: sum(map(cpu_seconds, below[pid])) + (reaped_seconds(pid) if pid != os.getpid() else 0.0)
+            for who, pid in self.pids.items()
+        }
         server, load = core_time(self.layout.server), core_time(self.layout.load)
         self._marks.append((time.perf_counter(), server, load, used))
 

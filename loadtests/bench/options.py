@@ -9,6 +9,8 @@ from typing import Final
 ROUNDS: Final = 5  # the fewest of which a median means something
 SECONDS: Final = 3.0
 SECONDS_MAX: Final = 60.0
+SOLD_ROWS: Final = 1_000_000
+SOLD_ROWS_MAX: Final = 50_000_000
 ROUNDS_MAX: Final = 50
 
 
@@ -25,6 +27,7 @@ class Options:
     seconds: float = SECONDS
     only: frozenset[str] = frozenset()
     profile: bool = True
+    rows: int = SOLD_ROWS  # of one item, written before the cost of a reservation is asked again
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> "Options":
@@ -35,6 +38,7 @@ class Options:
             rounds=int(_number(environment, "BENCH_ROUNDS", ROUNDS, 1, ROUNDS_MAX)),
             seconds=_number(environment, "BENCH_SECONDS", SECONDS, 0.2, SECONDS_MAX),
             only=frozenset(filter(None, (name.strip() for name in only.split(",")))),
+            rows=int(_number(environment, "BENCH_ROWS", SOLD_ROWS, 10_000, SOLD_ROWS_MAX)),
             profile=environment.get("BENCH_PROFILE", "1") not in {"", "0"},
         )
 

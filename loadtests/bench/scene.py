@@ -72,8 +72,8 @@ class Scene:
         with running(servers.keeper(self.layout.load, self.environment).program, self.logs):
             self._say("waiting until the stock is loaded")
             gateway = self.gateway()
-            for sale_id in (self.sales.hot, self.sales.shown, self.sales.sold_out):
-                self.wait_for(gateway, sale_id, _is_loaded)
+            for sale_id in (self.sales.hot, self.sales.shown, self.sales.sold_out, self.sales.steps):
+                self.wait_for(gateway, sale_id, is_loaded)
         # Its rounds are no duty of the door, and some of them read everything that was ever sold.
 
     def start(self, name: str, make: Callable[[], Served]) -> Up:
@@ -151,5 +151,6 @@ def queue_path(sale_id: str) -> str:
     return f"/v1/sales/{sale_id}/queue"
 
 
-def _is_loaded(document: Mapping[str, Any]) -> bool:
+def is_loaded(document: Mapping[str, Any]) -> bool:
+    """Whether the room is open and the stock of every item is known."""
     return document["state"] in {"open", "paused"} and "unknown" not in document["stock"].values()

@@ -7,6 +7,7 @@ import msgspec
 import uvloop
 
 from loadtests.bench.client.closed import Load, saturate
+from loadtests.bench.client.lines import Tally
 from loadtests.bench.client.once import Answer, ask
 from loadtests.bench.mints import forged
 from loadtests.bench.requests import post, reservations_path, wish
@@ -63,9 +64,7 @@ def _scarcity(shop: "Shop", scene: Scene) -> str | None:
     """Four times as many shoppers as units, at once: exactly the units are sold."""
     books = shop.scarce_books()
     requests = scene.shoppers.reservations(shop.sale_id, shop.scarce_sku, RUSH, shop.form)
-    load = Load([shop.up.port], RUSH, 1, seconds=RUSH_SECONDS / 10, warm_seconds=0.0)
-
-    tally = uvloop.run(saturate(load, iter(requests), keep_granted=True)).tally
+    tally = rush(shop.up.port, requests)
     if odd := set(tally.counts) - {b"201", b"409", b"503"}:
         return f"answered {sorted(odd)} in a rush"
     complaint = books.complaint(tally)
@@ -73,3 +72,9 @@ def _scarcity(shop: "Shop", scene: Scene) -> str | None:
         return complaint
     granted = tally.counts.get(b"201", 0)
     return None if granted == SCARCE else f"sold {granted} of {SCARCE} to {RUSH} shoppers"
+
+
+def rush(port: int, requests: Sequence[bytes]) -> Tally:
+    """Everybody at once, each on a connection of their own."""
+    load = Load([port], len(requests), 1, seconds=RUSH_SECONDS / 10, warm_seconds=0.0)
+    return uvloop.run(saturate(load, iter(requests), keep_granted=True)).tally

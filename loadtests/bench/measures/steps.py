@@ -218,7 +218,7 @@ def _request_row(step: str, street: Street, scene: Scene, runner: Runner) -> Row
         before, refused = street.wal_bytes(), len(runner.refused)
         run = runner.once(subject)
         results.append(run)
-        if run is not None and len(runner.refused) == refused:
+        if run is not None and run.rate and len(runner.refused) == refused:
             # What was written while it warmed up and drained is in the numerator and not in the rate: the window's share.
             written = (street.wal_bytes() - before) * run.usage.seconds / whole
             costs.append(_cost(run.usage, run.rate * run.usage.seconds, written))

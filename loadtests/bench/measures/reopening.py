@@ -1,0 +1,69 @@
+"""How long an item stays shut after Redis has lost everything, with a hundred thousand reservations to load again.
+
+The first question of a bench, while that item is all there is to load. Shut means refused, never sold twice: once it is
+open, four times as many shoppers come as units are left, and exactly those are sold.
+"""
+
+import time
+from typing import Any, Final
+
+from loadtests.bench import servers
+from loadtests.bench.books import LedgerBooks
+from loadtests.bench.client.once import ask
+from loadtests.bench.fill import fill, leave
+from loadtests.bench.launch import running
+from loadtests.bench.measures.duties import rush
+from loadtests.bench.rows import Goal, Row, missing_row
+from loadtests.bench.runs import Runner
+from loadtests.bench.sales import SCARCE
+from loadtests.bench.scene import Scene, is_loaded
+
+ROW: Final = "open_again_after_flushall"
+ROWS: Final = (ROW,)
+SKU: Final = "reopen"
+RESERVATIONS: Final = 100_000
+GOAL: Final = Goal(10.0, "at most", unit="s")
+WHAT: Final = (
+    f"from FLUSHALL to the first grant, {RESERVATIONS:,} reservations to load, then sold to exactly zero"
+)
+OPEN_SECONDS_MAX: Final = 120.0
+LOOK_SECONDS: Final = 0.05
+
+
+def rows(scene: Scene, runner: Runner) -> list[Row]:
+    if not scene.options.wants(ROW):
+        return []
+    if "redis" not in scene.stores.pids:
+        return [missing_row(ROW, WHAT, GOAL, against="", why="Redis is not ours to flush")]
+    runner.show(f"writing {RESERVATIONS:,} reservations")
+    fill(scene.stores, scene.sales.hot, SKU, RESERVATIONS)
+    leave(scene.stores, scene.sales.hot, SKU, SCARCE)
+    gateway = scene.gateway()
+    with running(servers.keeper(scene.layout.load, scene.environment).program, scene.logs):
+        runner.show("FLUSHALL")
+        redis: Any = scene.stores.redis()
+        redis.flushall()
+        seconds = _until_granted(scene, gateway.port)
+        for sale_id in (scene.sales.hot, scene.sales.shown, scene.sales.sold_out, scene.sales.steps):
+            scene.wait_for(gateway, sale_id, is_loaded)
+    if seconds is None:
+        return [missing_row(ROW, WHAT, GOAL, against="", why=f"shut for more than {OPEN_SECONDS_MAX:g} s")]
+    books = LedgerBooks(scene.stores, scene.sales.hot, SKU)
+    tally = rush(gateway.port, scene.shoppers.reservations(scene.sales.hot, SKU, SCARCE * 4))
+    granted = tally.counts.get(b"201", 0)
+    complaint = books.complaint(tally)
+    if complaint is None and granted != SCARCE - 1:
+        complaint = f"{granted} of {SCARCE - 1} units were sold"
+    if complaint is not None:
+        return [missing_row(ROW, WHAT, GOAL, against="", why=complaint)]
+    return [Row(ROW, WHAT, seconds, GOAL, facts={"reservations": RESERVATIONS, "sold_after": granted})]
+
+
+def _until_granted(scene: Scene, port: int) -> float | None:
+    """Seconds until a shopper gets one; everybody before is told 503."""
+    flushed_at = time.monotonic()
+    while (waited := time.monotonic() - flushed_at) < OPEN_SECONDS_MAX:
+        if ask(port, scene.shoppers.reservation(scene.sales.hot, SKU)).status == 201:
+            return round(time.monotonic() - flushed_at, 2)
+        time.sleep(min(LOOK_SECONDS, waited + 0.001))
+    return None
