@@ -15,7 +15,7 @@ SCARCE: Final = 50  # of the items on which each server first shows that it does
 COMMAND_SECONDS_MAX: Final = 180.0  # on a machine that others use too
 # One item a kind of run, so that no run meets the leftovers of another.
 HOT: Final = (
-    "durable", "unwritten", "arrivals", "unwritten-arrivals", "overload", "pair", "warm", "ledger", "single", "batches",
+    "durable", "unwritten", "arrivals", "unwritten-arrivals", "overload", "pair", "warm", "ledger", "single", "statements", "batches",
     "row", "buckets", "reopen", "sold",
 )  # fmt: skip
 BUCKETS: Final = {"buckets": 8}  # how many an item has; one where it is not named

@@ -2,7 +2,8 @@
 
 `gateway` is the gateway with a committer that writes nothing: it shows what every duty but the commit costs, as nginx
 with Lua and Redis does them. No setting of the gateway leads here, and without the bench's own mark in the environment
-it does not start: what it grants nobody remembers. `limiter` calls the limits as the gateway does, with no HTTP around.
+it does not start: what it grants nobody remembers. `limiter` calls the limits as the gateway does, with no HTTP around;
+`ledger` runs the statements of the group commit, with neither HTTP nor Redis before them.
 """
 
 import asyncio
@@ -21,11 +22,14 @@ from flashsale import reservations
 from flashsale.committer import Committed, GroupCommitter
 from flashsale.ledger import Decision, hold, lock_buckets
 from flashsale.rules import BucketName, ItemState, Wish
+from flashsale.settings import FlashsaleSettings
 from gateway.__main__ import main as serve_gateway
 from kit.clock import SystemClock
 from kit.errors import DomainError
+from kit.ids import new_id
+from kit.postgres import Postgres
 from kit.redis import connect
-from kit.settings import RedisSettings, read_settings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from loadtests.bench.baselines.limiters import KEYS, QUOTA
 from loadtests.bench.servers import BENCH_MARK
 from queueing.limits.decisions import Decision as LimitDecision
@@ -116,6 +120,36 @@ async def call_limits(policies: int, seconds: float) -> dict[str, float]:
     return {**counted, "seconds": elapsed}
 
 
+async def call_ledger(sale_id: str, sku: str, seconds: float) -> dict[str, float]:
+    """Batches of first wishes on as many lanes as the gateway has, each full; rows committed, and the seconds that took."""
+    settings = read_settings(FlashsaleSettings)
+    postgres = Postgres(read_settings(PostgresSettings))
+    committer = GroupCommitter(postgres, settings)
+    started = time.perf_counter()
+
+    async def fill_lane() -> int:
+        rows = 0
+        while not rows or time.perf_counter() < started + seconds:
+            done = await committer.commit([_wish(sale_id, sku) for _ in range(settings.batch_max)])
+            if not all(isinstance(each, Decision) and each.verdict == "granted" for each in done):
+                raise RuntimeError(f"not granted: {done[0]}")
+            rows += len(done)
+        return rows
+
+    lanes = await asyncio.gather(*(fill_lane() for _ in range(settings.lanes)))
+    elapsed = time.perf_counter() - started
+    await postgres.close()
+    return {"rows": float(sum(lanes)), "seconds": elapsed}
+
+
+def _wish(sale_id: str, sku: str) -> Wish:
+    wish_id = new_id()
+    user_id = f"ledger-{wish_id.hex}"
+    return Wish(
+        wish_id, sale_id, sku, user_id, 1, "key", b"fingerprint-sixteen", wish_id, 0, None, (sale_id, sku, 0), 1
+    )  # fmt: skip
+
+
 def main(words: Sequence[str]) -> int:
     if os.environ.get(BENCH_MARK) != "1":
         sys.stderr.write("This gateway remembers nothing it grants; only a bench may start it.\n")
@@ -125,7 +159,12 @@ def main(words: Sequence[str]) -> int:
         vars(reservations)["GroupCommitter"] = Unwritten
         uvloop.run(serve_gateway())
     else:
-        done = uvloop.run(call_limits(int(rest[0]), float(rest[1])))
+        asked = (
+            call_ledger(rest[0], rest[1], float(rest[2]))
+            if what == "ledger"
+            else call_limits(int(rest[0]), float(rest[1]))
+        )
+        done = uvloop.run(asked)
         sys.stdout.write(json.dumps(done) + "\n")
     return 0
 

@@ -1,5 +1,5 @@
-"""One hot item in PostgreSQL: the gateway beside one row a transaction, beside batches with nothing before them, and one
-row beside buckets.
+"""One hot item in PostgreSQL: the gateway beside one row a transaction, beside its own statements in full batches with
+nothing before them, beside the barest SQL that could sell, and one row beside buckets.
 
 In each round all take turns on the same server and the same tables. Without the gateway the client writes SQL from the
 server's core, and PostgreSQL has the other core to itself; in the gateway's run it shares that core with Redis and
@@ -20,6 +20,7 @@ from loadtests.bench.rows import Goal, Row, median, paired_ratio, ratio_row
 from loadtests.bench.runs import Result, Runner, limited_by
 from loadtests.bench.sales import BUCKETS
 from loadtests.bench.scene import Scene
+from loadtests.bench.servers import WITHIN
 from loadtests.bench.stores import Sold, ledger
 
 START_SECONDS_MAX: Final = 60.0
@@ -30,23 +31,36 @@ WRITERS: Final = 8  # connections that meet at one row, or at as many buckets
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to sell without a gateway."""
+    """A way to sell without a gateway: connections, rows a transaction, buckets. Without connections, the ledger's own."""
 
     sku: str
-    connections: int
-    rows: int
+    connections: int = 0
+    rows: int = 0
     buckets: int = 1
+
+    def words(self, sale_id: str, seconds: float) -> list[str]:
+        if not self.connections:
+            return ["-m", WITHIN, "ledger", sale_id, self.sku, str(seconds)]
+        return [
+            "-m",
+            TILLS,
+            sale_id,
+            self.sku,
+            *map(str, (self.connections, self.rows, self.buckets, seconds)),
+        ]
 
 
 WAYS: Final = {
     "single": Way("single", SINGLE, 1),
-    "batches": Way("batches", 2, 256),
+    "statements": Way("statements"),
+    "bare": Way("batches", 2, 256),
     "row": Way("row", WRITERS, 16),
     "buckets": Way("buckets", WRITERS, 16, BUCKETS["buckets"]),
 }
 _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "hot_item_vs_single_rows": ("gateway", "single"),
-    "hot_item_vs_sql_batches": ("gateway", "batches"),
+    "hot_item_vs_sql_batches": ("gateway", "statements"),
+    "hot_item_vs_bare_sql": ("gateway", "bare"),
     "buckets_vs_row": ("buckets", "row"),
     "buckets_vs_row_cost": ("buckets", "row"),
 }
@@ -113,11 +127,10 @@ def _sell(way: Way, scene: Scene, runner: Runner) -> Sale | None:
     """One run; None when it does not count."""
     meter = Meter(scene.layout, {**scene.store_pids, "client": os.getpid()})
     before = _look(scene, way.sku)
-    words = [scene.sales.hot, way.sku, way.connections, way.rows, way.buckets, scene.options.seconds]
     meter.mark()
     try:
         done = subprocess.run(
-            python("-m", TILLS, *map(str, words)),
+            python(*way.words(scene.sales.hot, scene.options.seconds)),
             cwd=ROOT,
             env=scene.environment,
             capture_output=True,

@@ -23,9 +23,7 @@ ROWS: Final = (ROW,)
 SKU: Final = "reopen"
 RESERVATIONS: Final = 100_000
 GOAL: Final = Goal(10.0, "at most", unit="s")
-WHAT: Final = (
-    f"from FLUSHALL to the first grant, {RESERVATIONS:,} reservations to load, then sold to exactly zero"
-)
+WHAT: Final = f"the longest from FLUSHALL to the first grant, {RESERVATIONS:,} reservations to load, then sold to exactly zero"
 OPEN_SECONDS_MAX: Final = 120.0
 LOOK_SECONDS: Final = 0.05
 
@@ -40,30 +38,36 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
     leave(scene.stores, scene.sales.hot, SKU, SCARCE)
     gateway = scene.gateway()
     with running(servers.keeper(scene.layout.load, scene.environment).program, scene.logs):
-        runner.show("FLUSHALL")
-        redis: Any = scene.stores.redis()
-        redis.flushall()
-        seconds = _until_granted(scene, gateway.port)
+        waits = [_flush(scene, runner, gateway.port, number) for number in range(scene.options.rounds)]
         for sale_id in (scene.sales.hot, scene.sales.shown, scene.sales.sold_out, scene.sales.steps):
             scene.wait_for(gateway, sale_id, is_loaded)
-    if seconds is None:
+    seconds = [wait for wait in waits if wait is not None]
+    if len(seconds) < len(waits):
         return [missing_row(ROW, WHAT, GOAL, against="", why=f"shut for more than {OPEN_SECONDS_MAX:g} s")]
     books = LedgerBooks(scene.stores, scene.sales.hot, SKU)
     tally = rush(gateway.port, scene.shoppers.reservations(scene.sales.hot, SKU, SCARCE * 4))
-    granted = tally.counts.get(b"201", 0)
+    left, granted = SCARCE - len(waits), tally.counts.get(b"201", 0)
     complaint = books.complaint(tally)
-    if complaint is None and granted != SCARCE - 1:
-        complaint = f"{granted} of {SCARCE - 1} units were sold"
+    if complaint is None and granted != left:
+        complaint = f"{granted} of {left} units were sold"
     if complaint is not None:
         return [missing_row(ROW, WHAT, GOAL, against="", why=complaint)]
-    return [Row(ROW, WHAT, seconds, GOAL, facts={"reservations": RESERVATIONS, "sold_after": granted})]
+    facts = {"reservations": RESERVATIONS, "seconds": seconds, "sold_after": granted}
+    return [Row(ROW, WHAT, max(seconds), GOAL, facts=facts)]
+
+
+def _flush(scene: Scene, runner: Runner, port: int, number: int) -> float | None:
+    runner.show(f"FLUSHALL {number + 1} of {scene.options.rounds}")
+    redis: Any = scene.stores.redis()
+    redis.flushall()
+    return _until_granted(scene, port)
 
 
 def _until_granted(scene: Scene, port: int) -> float | None:
     """Seconds until a shopper gets one; everybody before is told 503."""
     flushed_at = time.monotonic()
-    while (waited := time.monotonic() - flushed_at) < OPEN_SECONDS_MAX:
+    while time.monotonic() < flushed_at + OPEN_SECONDS_MAX:
         if ask(port, scene.shoppers.reservation(scene.sales.hot, SKU)).status == 201:
             return round(time.monotonic() - flushed_at, 2)
-        time.sleep(min(LOOK_SECONDS, waited + 0.001))
+        time.sleep(LOOK_SECONDS)
     return None
