@@ -101,6 +101,13 @@ async def test_the_claims_of_a_process_that_died_with_many_are_all_given_back(op
     assert (await shop.available(), await shop.pending()) == (3000, 0)
 
 
+async def test_claims_are_kept_where_a_look_up_does_not_walk_the_others(open_shop: OpenShop) -> None:
+    """Else a batch costs Redis the square of its size, for users with ids as short as these."""
+    shop = await open_shop(an_item(total=300))
+    await claims_of(shop).claim([a_wish(shop.sale_id, f"u{n}", key=f"k{n}") for n in range(256)])
+    assert await shop.stock.object("encoding", keys.pending(shop.sale_id, SKU, 0)) == b"hashtable"
+
+
 async def test_the_repair_leaves_claims_of_living_processes_alone(open_shop: OpenShop) -> None:
     shop = await open_shop()
     await claims_of(shop).claim([a_wish(shop.sale_id, "ada")])
