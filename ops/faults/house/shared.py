@@ -43,7 +43,6 @@ def in_the_house(
     units: int = UNITS,
     shoppers: int = SHOPPERS,
     per_user_limit: int = 1,
-    opens_in_seconds: float = 0.0,
     hold_seconds: int = HOLD_SECONDS,
 ) -> Trial:
     """A trial that opens a fresh sale and follows `course`; who is given up on by the system is a violation."""
@@ -56,7 +55,6 @@ def in_the_house(
             units=units,
             shoppers=shoppers,
             per_user_limit=per_user_limit,
-            opens_in_seconds=opens_in_seconds,
             hold_seconds=hold_seconds,
         ) as shop:
             try:

@@ -238,7 +238,6 @@ async def open_shop(
     *,
     units: int,
     shoppers: int,
-    opens_in_seconds: float = 0.0,
     per_user_limit: int = 1,
     hold_seconds: int = HOLD_SECONDS,
 ) -> AsyncIterator[Shop]:
@@ -257,9 +256,7 @@ async def open_shop(
             dice = Random(ground.seed)  # noqa: S311 - repeatable on purpose
             shop = Shop(house, stores, door, diary, broker, dice, sale_id, units)
             await shop.misbehave()
-            await shop.announce(
-                sale_id, opens_in_seconds, per_user_limit=per_user_limit, hold_seconds=hold_seconds
-            )
+            await shop.announce(sale_id, 0.0, per_user_limit=per_user_limit, hold_seconds=hold_seconds)
             try:
                 await shop.let_in(shoppers)
                 yield shop
