@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -77,17 +77,14 @@ def _is_explicit(status: str) -> bool:
     return status == "503" or status[:1] in {"2", "4"}
 
 
-async def _told(shop: Shop, names: Iterable[str]) -> tuple[float, str]:
-    """Tells each to end, one after the other is gone; the seconds that took and what shows it."""
-    began, shown = time.monotonic(), []
-    for name in names:
-        told_at, pid = time.monotonic(), shop.house.tell_to_end(name)
-        code = await shop.house.ended(name)
-        took = time.monotonic() - told_at
-        shown.append(f"{name} (pid {pid}) ended with {code} in {took:.1f} s")
-        if code != 0 or took > ENDED_SECONDS_MAX:
-            shop.wrong.append(f"ended_badly: {name} {code} {took:.1f} s")
-    return time.monotonic() - began, "; ".join(shown)
+async def _told(shop: Shop, name: str) -> str:
+    """Tells one to end and waits until it has; what shows that."""
+    told_at, pid = time.monotonic(), shop.house.tell_to_end(name)
+    code = await shop.house.ended(name)
+    took = time.monotonic() - told_at
+    if code != 0 or took > ENDED_SECONDS_MAX:
+        shop.wrong.append(f"ended_badly: {name} {code} {took:.1f} s")
+    return f"{name} (pid {pid}) ended with {code} in {took:.1f} s"
 
 
 async def gateway_told(shop: Shop) -> Found:
@@ -96,7 +93,7 @@ async def gateway_told(shop: Shop) -> Found:
         known = dict(shop.door.answers)
         wave = shop.beside(shop.wave(shop.take(8)))
         await asyncio.sleep(shop.dice.uniform(0.0, 0.2))
-        took, shown = await _told(shop, ["gateway"])
+        shown = await _told(shop, "gateway")
         await wave
         after = await shop.wave(shop.take(4))
         await shop.sell_out()
@@ -105,16 +102,14 @@ async def gateway_told(shop: Shop) -> Found:
         shop.wrong.append(f"dropped: {lost}")
     await shop.house.again("gateway")  # the provider's notices go to this one
     asked = sum(shop.door.answers.values()) - sum(known.values())
-    return await shop.found(
-        f"{shown}; {asked} requests meanwhile", recovery_seconds=took, goodput=(before, after)
-    )
+    return await shop.found(f"{shown}; {asked} requests meanwhile", goodput=(before, after))
 
 
 async def worker_told(shop: Shop) -> Found:
     before = await shop.wave(shop.take(6))
     wave = shop.beside(shop.wave(shop.take(6)))
     await asyncio.sleep(shop.dice.uniform(0.2, 0.6))
-    _, shown = await _told(shop, ["worker"])
+    shown = await _told(shop, "worker")
     await wave
     await shop.settle()
     await shop.house.again("worker")
