@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from kit.clock import SystemClock
 from ops.faults.house.buyers import Buyer
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import SHOPPERS, in_the_house
 from ops.faults.house.shop import Shop
 from ops.faults.house.workers import nothing_left
 from ops.faults.matrix import FaultRow, Found
@@ -137,9 +137,9 @@ async def keepers_apart(shop: Shop) -> Found:
 
 
 def _row(
-    name: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]], **changes: Any
+    name: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]], shoppers: int = SHOPPERS
 ) -> FaultRow:
-    return FaultRow(f"C1.{name}", what, what_zh, "house", in_the_house(course, **changes))
+    return FaultRow(f"C1.{name}", what, what_zh, "house", in_the_house(course, shoppers=shoppers))
 
 
 ROWS: Final = (

@@ -10,9 +10,11 @@ import msgspec
 
 from kit.clock import SystemClock
 from kit.signing import Keyring
-from ops.faults.house.buyers import Answer, Buyer
-from ops.faults.house.shared import in_the_house
-from ops.faults.house.shop import SKU, Shop
+from ops.faults.house.buyers import Buyer
+from ops.faults.house.door import Answer
+from ops.faults.house.shared import SHOPPERS, TERMS, in_the_house
+from ops.faults.house.shop import Shop
+from ops.faults.house.terms import SKU, Terms
 from ops.faults.matrix import FaultRow, Found
 from queueing.admissions import AdmissionFacts, sign_admission
 from queueing.tickets import TicketFacts, sign_ticket
@@ -228,18 +230,23 @@ def _wish(buyer: Buyer, key: str) -> dict[str, Any]:
 
 
 def _row(
-    row_id: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]], **changes: Any
+    row_id: str,
+    what: str,
+    what_zh: str,
+    course: Callable[[Shop], Awaitable[Found]],
+    terms: Terms = TERMS,
+    shoppers: int = SHOPPERS,
 ) -> FaultRow:
-    return FaultRow(row_id, what, what_zh, "house", in_the_house(course, **changes))
+    return FaultRow(row_id, what, what_zh, "house", in_the_house(course, terms, shoppers=shoppers))
 
 
 ROWS: Final = (
     _row("S2.used_1000_times", "one admission and one ticket are used a thousand times at once",
-         "同一入场凭证并发使用一千次", used_1000_times, per_user_limit=LIMIT),
+         "同一入场凭证并发使用一千次", used_1000_times, Terms(per_user_limit=LIMIT)),
     _row("S2.on_another_account", "a ticket and an admission are used on another account",
          "排队号与入场凭证被他人盗用", on_another_account),
     _row("S3.jumped", "shoppers try to get in before the start and past the queue",
          "开场前与插队的各种尝试", jumped, shoppers=0),
     _row("S5.misused_keys", "idempotency keys are reused, borrowed, repeated at once, too long or missing",
-         "幂等键被挪用、并发、过长、缺失或事后重用", misused_keys, per_user_limit=LIMIT),
+         "幂等键被挪用、并发、过长、缺失或事后重用", misused_keys, Terms(per_user_limit=LIMIT)),
 )  # fmt: skip

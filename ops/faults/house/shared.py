@@ -1,19 +1,29 @@
 """The one house of a run, and what a row's course becomes: a trial on whatever ground it is given."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from random import Random
 from typing import Final
 
-from ops.faults.house.buyers import Stuck
-from ops.faults.house.house import House
-from ops.faults.house.shop import HOLD_SECONDS, Shop, open_shop
-from ops.faults.matrix import Found, Ground, Trial
+from redis.asyncio import Redis
 
-UNITS: Final = 16
+from kit.clock import SystemClock
+from ops.faults.house.buyers import Diary, Stuck
+from ops.faults.house.door import Door
+from ops.faults.house.house import House
+from ops.faults.house.shop import Shop
+from ops.faults.house.terms import Terms, apply_sale
+from ops.faults.matrix import Found, Ground, Trial
+from ops.run.stores import Stores, open_stores
+
 SHOPPERS: Final = 24  # more than there are units, so that every sale sells out
+TERMS: Final = Terms()
 
 Course = Callable[[Shop], Awaitable[Found]]
 _houses: Final[dict[str, House]] = {}
+_spare: Final[dict[tuple[str, Terms], str]] = {}  # sales that are open already, by house and terms
 
 
 async def the_house(ground: Ground) -> House:
@@ -28,6 +38,7 @@ async def the_house(ground: Ground) -> House:
 
 def close() -> None:
     """Ends every process of every house."""
+    _spare.clear()
     while _houses:
         _houses.popitem()[1].close()
 
@@ -37,29 +48,51 @@ async def close_houses() -> None:
     await asyncio.to_thread(close)
 
 
-def in_the_house(
-    course: Course,
-    *,
-    units: int = UNITS,
-    shoppers: int = SHOPPERS,
-    per_user_limit: int = 1,
-    hold_seconds: int = HOLD_SECONDS,
-) -> Trial:
+def in_the_house(course: Course, terms: Terms = TERMS, *, shoppers: int = SHOPPERS) -> Trial:
     """A trial that opens a fresh sale and follows `course`; who is given up on by the system is a violation."""
 
     async def trial(ground: Ground) -> Found:
         house = await the_house(ground)
-        async with open_shop(
-            house,
-            ground,
-            units=units,
-            shoppers=shoppers,
-            per_user_limit=per_user_limit,
-            hold_seconds=hold_seconds,
-        ) as shop:
+        async with open_shop(house, ground, terms, shoppers=shoppers) as shop:
             try:
                 return await course(shop)
             except Stuck as stuck:
                 return Found("the course could not go on", violations=(f"stuck: {stuck}",))
 
     return trial
+
+
+@asynccontextmanager
+async def open_shop(house: House, ground: Ground, terms: Terms, *, shoppers: int) -> AsyncIterator[Shop]:
+    """A house put right and a fresh sale in it that the gateway shows."""
+    await house.put_right()
+    ground.folder.mkdir(parents=True, exist_ok=True)
+    clock, dice = SystemClock(), Random(ground.seed)  # noqa: S311 - repeatable on purpose
+    diary = Diary(ground.folder / "history.jsonl", clock)
+    try:
+        async with (
+            open_stores(house.urls, house.environment) as stores,
+            Door(house, clock) as door,
+            Redis.from_url(house.urls.redis_broker) as broker,
+        ):
+            sale_id = await _fresh_sale(stores, ground, terms)
+            shop = Shop(house, stores, door, diary, broker, dice, sale_id, terms)
+            try:
+                await shop.misbehave()
+                await shop.until_shown(sale_id)
+                await shop.let_in(shoppers)
+                yield shop
+            finally:
+                await shop.close()
+    finally:
+        diary.close()
+
+
+async def _fresh_sale(stores: Stores, ground: Ground, terms: Terms) -> str:
+    """A sale of which nothing is sold yet. The next one is applied as well: views are a second old, and a trial that
+    finds its sale shown is shorter by two or three."""
+    name = ground.database_url, terms
+    for _ in range(1 if name in _spare else 2):
+        sale_id, _spare[name] = _spare.get(name, ""), f"faults-{secrets.token_hex(6)}"
+        await apply_sale(stores.postgres, _spare[name], terms, 0.0)
+    return sale_id

@@ -1,12 +1,9 @@
 """One trial's sale in the house: its shoppers, what is measured of them, and the judge's word at the end."""
 
 import asyncio
-import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -14,30 +11,24 @@ import httpx
 from redis.asyncio import Redis
 from sqlalchemy import text
 
-from flashsale.sales import ItemPlan, SalePlan
-from kit.clock import SystemClock
 from kit.tasks import end_tasks
-from ops.faults.house.buyers import AGAIN_SECONDS, Buyer, Diary, Door, Stuck
+from ops.faults.house.buyers import Buyer, Diary, Stuck
+from ops.faults.house.door import AGAIN_SECONDS, Door
 from ops.faults.house.house import House
-from ops.faults.matrix import Found, Ground
+from ops.faults.house.terms import SKU, Terms, apply_sale
+from ops.faults.matrix import Found
 from ops.invariants.judge import judge
 from ops.invariants.truths import Bounds
-from ops.planning.salefile import SaleFile, apply
 from ops.run.standing import read_standing, wait_for_rest
-from ops.run.stores import Stores, open_stores
-from queueing.rooms import RoomPlan
-from rewards.grants import RulePlan
+from ops.run.stores import Stores
 
 Result = TypeVar("Result")
 
-SKU: Final = "phone-x"
-PRICE_MINOR: Final = 199_900
 GOOD_SECONDS: Final = 1.0  # an answer that comes later is no goodput
 WAVE_PER_SECOND: Final = 40.0
 REST_SECONDS_MAX: Final = 30.0
 SELL_OUT_SECONDS_MAX: Final = 20.0  # a claim of a dead process comes back after ten, with the next repair
 SHOWN_SECONDS_MAX: Final = 15.0
-HOLD_SECONDS: Final = 120  # longer than a trial: what is neither paid nor given back shows as unsold
 PAYS: Final = 0.8  # who does not pay gives the unit back, and somebody else gets it
 
 
@@ -52,7 +43,7 @@ class Shop:
     broker: Redis
     dice: Random
     sale_id: str
-    units: int
+    terms: Terms
     wrong: list[str] = field(default_factory=list)  # what rows themselves have found
     buyers: list[Buyer] = field(default_factory=list)
     _waiting: list[Buyer] = field(default_factory=list)
@@ -143,7 +134,7 @@ class Shop:
                 self.later(buyer.pay())
 
     async def units_free(self) -> int:
-        return self.units - (await read_standing(self.stores.postgres, self.sale_id)).units_taken
+        return self.terms.units - (await read_standing(self.stores.postgres, self.sale_id)).units_taken
 
     async def until(
         self, what: str, happened: Callable[[], Awaitable[bool]], *, seconds_max: float = 15.0
@@ -162,26 +153,20 @@ class Shop:
             given = {"sale_id": self.sale_id} if ":sale_id" in statement else {}
             return int(await session.scalar(text(statement), given | parameters) or 0)
 
-    async def announce(
-        self,
-        sale_id: str,
-        opens_in_seconds: float,
-        *,
-        per_user_limit: int = 1,
-        hold_seconds: int = HOLD_SECONDS,
-    ) -> str:
-        """Applies a sale of this trial's units, and waits until the gateway knows it; its id."""
-        opens_at = SystemClock().now() + timedelta(seconds=opens_in_seconds)
-        plan = _sale(sale_id, self.units, per_user_limit, opens_at, hold_seconds)
-        async with self.stores.postgres.unit_of_work() as session:
-            await apply(session, plan, actor="faults")
+    async def announce(self, sale_id: str, opens_in_seconds: float) -> str:
+        """Applies another sale of these terms, and waits until the gateway knows it; its id."""
+        await apply_sale(self.stores.postgres, sale_id, self.terms, opens_in_seconds)
+        await self.until_shown(sale_id)
+        return sale_id
+
+    async def until_shown(self, sale_id: str) -> None:
+        """Waits until the gateway tells of a sale. Raises `Stuck`."""
 
         async def shown() -> bool:
             answer = await self.door.once("GET", f"/v1/sales/{sale_id}/queue")
             return answer.ok and not answer.get("stale")
 
         await self.until("the sale is shown", shown, seconds_max=SHOWN_SECONDS_MAX)
-        return sale_id
 
     async def misbehave(self, **ratios: float) -> None:
         """What the provider does wrong from now on; nothing without arguments. Raises httpx errors."""
@@ -229,56 +214,3 @@ class Shop:
             goodput_after_per_second=after,
             unsold_units=await self.units_free() if sells_out else 0,
         )
-
-
-@asynccontextmanager
-async def open_shop(
-    house: House,
-    ground: Ground,
-    *,
-    units: int,
-    shoppers: int,
-    per_user_limit: int = 1,
-    hold_seconds: int = HOLD_SECONDS,
-) -> AsyncIterator[Shop]:
-    """A house put right and a fresh sale in it that the gateway shows."""
-    await house.put_right()
-    sale_id = f"f{ground.seed}-{secrets.token_hex(5)}"
-    ground.folder.mkdir(parents=True, exist_ok=True)
-    clock = SystemClock()
-    diary = Diary(ground.folder / f"{sale_id}.jsonl", clock)
-    try:
-        async with (
-            open_stores(house.urls, house.environment) as stores,
-            Door(house, clock) as door,
-            Redis.from_url(house.urls.redis_broker) as broker,
-        ):
-            dice = Random(ground.seed)  # noqa: S311 - repeatable on purpose
-            shop = Shop(house, stores, door, diary, broker, dice, sale_id, units)
-            await shop.misbehave()
-            await shop.announce(sale_id, 0.0, per_user_limit=per_user_limit, hold_seconds=hold_seconds)
-            try:
-                await shop.let_in(shoppers)
-                yield shop
-            finally:
-                await shop.close()
-    finally:
-        diary.close()
-
-
-def _sale(sale_id: str, units: int, per_user_limit: int, opens_at: datetime, hold_seconds: int) -> SaleFile:
-    closes_at = opens_at + timedelta(hours=1)
-    texts = {language: {"title": "Faults", "rules": "-"} for language in ("zh-CN", "en")}
-    sale = SalePlan(
-        sale_id=sale_id,
-        campaign_id="faults",
-        opens_at=opens_at,
-        closes_at=closes_at,
-        hold_seconds=hold_seconds,
-        currency="CNY",
-        texts=texts,
-        shown_rules={},
-        items=(ItemPlan(SKU, PRICE_MINOR, units, per_user_limit, texts),),
-    )
-    points = RulePlan("points", "points", 100, "PTS", None, None, 100 * units)
-    return SaleFile(sale, RoomPlan(sale_id, opens_at, closes_at, 1_000), (points,))

@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ops.faults.house.buyers import Answer, Buyer
+from ops.faults.house.buyers import Buyer
+from ops.faults.house.door import Answer
 from ops.faults.house.shared import in_the_house
-from ops.faults.house.shop import GOOD_SECONDS, SKU, Shop
+from ops.faults.house.shop import GOOD_SECONDS, Shop
+from ops.faults.house.terms import SKU, Terms
 from ops.faults.matrix import FaultRow, Found
 
 NARROW: Final = {
@@ -146,7 +148,7 @@ async def when_told_to(shop: Shop) -> Found:
 
 
 def _row(name: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]]) -> FaultRow:
-    trial = in_the_house(course, units=UNITS, shoppers=0, per_user_limit=LIMIT, hold_seconds=5)
+    trial = in_the_house(course, Terms(UNITS, LIMIT, hold_seconds=5), shoppers=0)
     return FaultRow(f"X3.{name}", what, what_zh, "house", trial)
 
 
