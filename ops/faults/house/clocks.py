@@ -97,7 +97,7 @@ async def _worker_off(shop: Shop, seconds: float) -> Found:
     after = await shop.wave(shop.take(6))
     await shop.sell_out()
     await shop.settle()
-    took = await shop.until("rewards are paid", lambda: nothing_left(shop), seconds_max=20.0)
+    took = await shop.until("rewards are paid", lambda: nothing_left(shop))
     return await shop.found(
         f"the worker (pid {pid}) was {seconds:+g} s off", recovery_seconds=took, goodput=(before, after)
     )

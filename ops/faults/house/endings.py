@@ -117,7 +117,7 @@ async def worker_told(shop: Shop) -> Found:
     after = await shop.wave(shop.take(6))
     await shop.sell_out()
     await shop.settle()
-    await shop.until("nothing is left to do", lambda: nothing_left(shop), seconds_max=40.0)
+    await shop.until("nothing is left to do", lambda: nothing_left(shop))
     return await shop.found(shown, recovery_seconds=time.monotonic() - began, goodput=(before, after))
 
 

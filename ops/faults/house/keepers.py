@@ -46,7 +46,7 @@ async def taken_over(shop: Shop, duties: set[str], before: dict[str, Fence]) -> 
         now = await leaders(shop)
         return all(now[duty].number > before[duty].number for duty in duties)
 
-    return await shop.until("another keeper leads", all_of_them, seconds_max=30.0)
+    return await shop.until("another keeper leads", all_of_them)
 
 
 async def _in_a_wave(shop: Shop, strike: Callable[[], None]) -> float:

@@ -26,9 +26,9 @@ Result = TypeVar("Result")
 
 GOOD_SECONDS: Final = 1.0  # an answer that comes later is no goodput
 WAVE_PER_SECOND: Final = 40.0
-REST_SECONDS_MAX: Final = 30.0
+REST_SECONDS_MAX: Final = 60.0
 SELL_OUT_SECONDS_MAX: Final = 20.0  # a claim of a dead process comes back after ten, with the next repair
-SHOWN_SECONDS_MAX: Final = 15.0
+PATIENCE_SECONDS_MAX: Final = 60.0  # what has not happened by then never will
 PAYS: Final = 0.8  # who does not pay gives the unit back, and somebody else gets it
 
 
@@ -137,7 +137,7 @@ class Shop:
         return self.terms.units - (await read_standing(self.stores.postgres, self.sale_id)).units_taken
 
     async def until(
-        self, what: str, happened: Callable[[], Awaitable[bool]], *, seconds_max: float = 15.0
+        self, what: str, happened: Callable[[], Awaitable[bool]], *, seconds_max: float = PATIENCE_SECONDS_MAX
     ) -> float:
         """Waits until it has; the seconds that took. Raises `Stuck`, naming it."""
         began = time.monotonic()
@@ -166,7 +166,7 @@ class Shop:
             answer = await self.door.once("GET", f"/v1/sales/{sale_id}/queue")
             return answer.ok and not answer.get("stale")
 
-        await self.until("the sale is shown", shown, seconds_max=SHOWN_SECONDS_MAX)
+        await self.until("the sale is shown", shown)
 
     async def misbehave(self, **ratios: float) -> None:
         """What the provider does wrong from now on; nothing without arguments. Raises httpx errors."""

@@ -63,7 +63,7 @@ async def worker_stalled(shop: Shop) -> Found:
         await shop.house.again("worker-2")
     before = await shop.wave(shop.take(6))
     await shop.settle()
-    await shop.until("nothing is left to do", lambda: nothing_left(shop), seconds_max=25.0)
+    await shop.until("nothing is left to do", lambda: nothing_left(shop))
     shop.house.pause("worker-2")
     async with locked(shop, "SELECT 1 FROM rewards.rules WHERE sale_id = :sale_id FOR UPDATE"):
         await shop.wave(shop.take(6))
@@ -75,7 +75,7 @@ async def worker_stalled(shop: Shop) -> Found:
         in_hand = await messages_in_hand(shop, "rewards")
         shop.house.resume("worker-2")
     began = time.monotonic()
-    await shop.until("the other has done it all", lambda: nothing_left(shop), seconds_max=40.0)
+    await shop.until("the other has done it all", lambda: nothing_left(shop))
     took = time.monotonic() - began
     shop.house.resume("worker")
     after = await shop.wave(shop.take(6))

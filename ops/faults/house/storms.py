@@ -49,6 +49,11 @@ class Tally:
     good: int = 0
     answers: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def served(self) -> int:
+        """How many got what they wanted, late ones too."""
+        return self.answers["201"]
+
     def note(self, answer: Answer, took_seconds: float) -> None:
         self.answers[str(answer.status)] += 1
         self.good += answer.status == 201 and took_seconds <= GOOD_SECONDS
@@ -82,7 +87,7 @@ async def _storm(
 ) -> tuple[float, Tally]:
     """Requests by the clock, or all at one instant; who is refused comes again at once, or when it was told to.
 
-    Goodput a second, and what came of every try.
+    How many were served a second, and what came of every try.
     """
     tally, began = Tally(), time.monotonic()
     number = int(per_second * STORM_SECONDS)
@@ -99,7 +104,7 @@ async def _storm(
             await asyncio.sleep((answer.retry_after_seconds or 0.0) if when_told else 0.0)
 
     await asyncio.gather(*(come(place) for place in range(number)))
-    return tally.good / (time.monotonic() - began), tally
+    return tally.served / (time.monotonic() - began), tally
 
 
 async def _weathered(shop: Shop, *, at_once: bool, when_told: bool) -> Found:
@@ -112,22 +117,22 @@ async def _weathered(shop: Shop, *, at_once: bool, when_told: bool) -> Found:
     knee = await _knee(askers)
     wanted = knee * shop.dice.uniform(*TIMES)
     offered = min(wanted, OFFERED_PER_SECOND_MAX)
-    goodput, tally = await _storm(shop, askers, offered, at_once=at_once, when_told=when_told)
+    served, tally = await _storm(shop, askers, offered, at_once=at_once, when_told=when_told)
     ended_at, after = time.monotonic(), 0.0
     while after < RECOVERED_RATIO * knee and time.monotonic() - ended_at < RECOVERY_SECONDS_MAX:
         after = max(after, await _knee(askers))
     took = time.monotonic() - ended_at - KNEE_SECONDS
     if after < RECOVERED_RATIO * knee:
         shop.wrong.append(f"never_recovered: {after:.0f}/s of {knee:.0f}/s")
-    if not at_once and goodput < COLLAPSED_RATIO * knee:
-        shop.wrong.append(f"collapsed: {goodput:.0f}/s of {knee:.0f}/s")
+    if not at_once and served < COLLAPSED_RATIO * knee:
+        shop.wrong.append(f"collapsed: {served:.0f}/s of {knee:.0f}/s")
     refused = tally.answers["503"] + tally.answers["429"]
     unanswered = tally.answers["0"] + tally.answers["500"]
     if unanswered:
         shop.wrong.append(f"unanswered: {unanswered}")
     shown = (
         f"gateway (pid {pid}), knee {knee:.0f}/s: {offered / knee:.1f} times as much offered, "
-        f"{tally.answers.total()} tries, {refused} refused, {goodput:.0f}/s good meanwhile"
+        f"{tally.answers.total()} tries, {refused} refused, {served:.0f}/s served meanwhile"
     )
     return await shop.found(
         shown if refused else "",

@@ -44,7 +44,7 @@ async def sold_before(shop: Shop, number: int = 6) -> float:
 async def at_rest(shop: Shop) -> None:
     """Waits until nothing of the sale is left to do for a worker."""
 
-    await shop.until("the workers have done it all", lambda: nothing_left(shop), seconds_max=25.0)
+    await shop.until("the workers have done it all", lambda: nothing_left(shop))
 
 
 async def nothing_left(shop: Shop) -> bool:
