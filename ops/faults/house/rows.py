@@ -2,11 +2,24 @@
 
 from typing import Final
 
-from ops.faults.house import broker, clocks, endings, keepers, rollouts, security, stalls, storms, workers
-from ops.faults.house.shared import close, close_houses
+from ops.faults.house import (
+    broker,
+    clocks,
+    endings,
+    keepers,
+    keyuse,
+    poison,
+    replays,
+    rights,
+    rollouts,
+    stalls,
+    storms,
+    workers,
+)
+from ops.faults.house.shared import close
 from ops.faults.matrix import FaultRow
 
-__all__ = ["ROWS", "close", "close_houses"]
+__all__ = ["ROWS", "close"]
 
 ROWS: Final[tuple[FaultRow, ...]] = (
     *workers.ROWS,
@@ -14,8 +27,11 @@ ROWS: Final[tuple[FaultRow, ...]] = (
     *endings.ROWS,
     *stalls.ROWS,
     *broker.ROWS,
+    *poison.ROWS,
+    *replays.ROWS,
     *storms.ROWS,
     *clocks.ROWS,
-    *security.ROWS,
+    *rights.ROWS,
+    *keyuse.ROWS,
     *rollouts.ROWS,
 )

@@ -1,6 +1,5 @@
 """The one house of a run, and what a row's course becomes: a trial on whatever ground it is given."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -41,11 +40,6 @@ def close() -> None:
     _spare.clear()
     while _houses:
         _houses.popitem()[1].close()
-
-
-async def close_houses() -> None:
-    """Like `close`, beside a running loop."""
-    await asyncio.to_thread(close)
 
 
 def in_the_house(course: Course, terms: Terms = TERMS, *, shoppers: int = SHOPPERS) -> Trial:

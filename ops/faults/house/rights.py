@@ -1,10 +1,10 @@
-"""S2, S3, S5: rights and keys in the wrong hands, too often, too early. They give exactly what they say, once."""
+"""S2, S3: rights in the wrong hands, too often, too early. They give exactly what they say."""
 
 import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -27,7 +27,7 @@ OPENS_IN_SECONDS: Final = 8.0  # long enough for all their tricks on a busy mach
 TOO_EARLY_SECONDS: Final = 2 * 3600.0  # the room opens an hour before the sale
 
 
-async def _reserve_once(buyer: Buyer, key: str, quantity: int = 1, *, bearer: str | None = None) -> Answer:
+async def reserve_once(buyer: Buyer, key: str, quantity: int = 1, *, bearer: str | None = None) -> Answer:
     return await buyer.door.once(
         "POST",
         f"{buyer.path}/reservations",
@@ -56,7 +56,7 @@ async def used_1000_times(shop: Shop) -> Found:
     before = await shop.wave(shop.take(6))
     (buyer,) = shop.take(1)
     keys = [buyer.new_key() for _ in range(PARALLEL)]
-    seen = _note_all(buyer, keys, await asyncio.gather(*(_reserve_once(buyer, key) for key in keys)))
+    seen = _note_all(buyer, keys, await asyncio.gather(*(reserve_once(buyer, key) for key in keys)))
     body = {"ticket": buyer.ticket}
     path = f"{buyer.path}/admissions"
     given = await asyncio.gather(
@@ -65,7 +65,7 @@ async def used_1000_times(shop: Shop) -> Found:
     fresh = [str(answer.get("admission")) for answer in given if answer.ok][:TABS]
     more = [buyer.new_key() for _ in fresh]
     again = await asyncio.gather(
-        *(_reserve_once(buyer, key, bearer=right) for key, right in zip(more, fresh, strict=True))
+        *(reserve_once(buyer, key, bearer=right) for key, right in zip(more, fresh, strict=True))
     )
     seen += _note_all(buyer, more, again)
     while await units_of(shop, buyer) < LIMIT and (await buyer.reserve()).ok:
@@ -93,7 +93,7 @@ async def on_another_account(shop: Shop) -> Found:
     if any(answer.ok for answer in stolen):
         shop.wrong.append("ticket_of_another_accepted")
     key = owner.new_key()
-    bought = await _reserve_once(thief, key, bearer=owner.admission)
+    bought = await reserve_once(thief, key, bearer=owner.admission)
     if not bought.ok:
         shop.wrong.append(f"admission_refused: {bought.status}")
     owner.note_held(bought, key)
@@ -174,59 +174,13 @@ async def _jump(shop: Shop, tried: Counter[str], jumper: Buyer) -> None:
         path = f"{jumper.path}/admissions"
         asked = await shop.door.once("POST", path, bearer=jumper.token, body={"ticket": ticket})
         _must_refuse(shop, tried, how, asked)
-        _must_refuse(shop, tried, how, await _reserve_once(jumper, jumper.new_key(), bearer=admission))
+        _must_refuse(shop, tried, how, await reserve_once(jumper, jumper.new_key(), bearer=admission))
 
 
 def _must_refuse(shop: Shop, tried: Counter[str], how: str, answer: Answer) -> None:
     tried[how] += 1
     if not 400 <= answer.status < 500:
         shop.wrong.append(f"jump_accepted: {how}, {answer.status}")
-
-
-async def misused_keys(shop: Shop) -> Found:
-    """One key: for another wish, by another shopper, many times at once, too long, missing, and after the end."""
-    before = await shop.wave(shop.take(6))
-    one, other = shop.take(2)
-    key = one.new_key()
-    said: dict[str, Any] = {}
-    first = await one.reserve(key)
-    said["another wish"] = (await _reserve_once(one, key, 2)).status
-    said["another shopper"] = (await other.reserve(key)).status
-    at_once = await asyncio.gather(*(_reserve_once(one, second := "k2-" + key) for _ in range(TABS)))
-    ids = {str(answer.get("reservation_id")) for answer in at_once if answer.ok}
-    while not ids:  # all of them met the limit of requests
-        ids |= {str((await one.reserve(second)).get("reservation_id"))}
-    for answer in at_once:
-        if answer.ok:
-            one.note_held(answer, second)
-    said["at once"] = len(ids)
-    said["65 characters"] = (
-        await one.door.send("POST", f"{one.path}/reservations", **_wish(one, "k" * 65))
-    ).status
-    said["8000 characters"] = (
-        await one.door.send("POST", f"{one.path}/reservations", **_wish(one, "k" * 8000))
-    ).status
-    said["none"] = (await one.door.send("POST", f"{one.path}/reservations", **_wish(one, ""))).status
-    await one.release()
-    after_the_end = await one.door.send("POST", f"{one.path}/reservations", **_wish(one, key))
-    said["after the end"] = after_the_end.get("state")
-    said["the same one"] = after_the_end.get("reservation_id") == first.get("reservation_id")
-    wanted = {
-        "another wish": 422, "another shopper": 201, "at once": 1, "65 characters": 400, "8000 characters": 400,
-        "none": 400, "after the end": "released", "the same one": True,
-    }  # fmt: skip
-    shop.wrong += [f"key_{how.replace(' ', '_')}: {said[how]}" for how in wanted if said[how] != wanted[how]]
-    if (units := await units_of(shop, one)) != 0:
-        shop.wrong.append(f"released_and_held: {units}")
-    await other.pay()
-    after = await shop.wave(shop.take(6))
-    await shop.sell_out()
-    return await shop.found(f"misuses answered {said}", goodput=(before, after))
-
-
-def _wish(buyer: Buyer, key: str) -> dict[str, Any]:
-    headers = {"Idempotency_Key": key} if key else {}
-    return {"bearer": buyer.admission, "body": {"sku": SKU, "quantity": 1}, **headers}
 
 
 def _row(
@@ -247,6 +201,4 @@ ROWS: Final = (
          "排队号与入场凭证被他人盗用", on_another_account),
     _row("S3.jumped", "shoppers try to get in before the start and past the queue",
          "开场前与插队的各种尝试", jumped, shoppers=0),
-    _row("S5.misused_keys", "idempotency keys are reused, borrowed, repeated at once, too long or missing",
-         "幂等键被挪用、并发、过长、缺失或事后重用", misused_keys, Terms(per_user_limit=LIMIT)),
 )  # fmt: skip
