@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +32,10 @@ END_SECONDS_MAX: Final = 25.0  # a worker finishes what it has begun within 15
 PORTS: Final = 16  # three doors, a second gateway's, and a probe for each of twelve places
 SKEWED: Final = "ops.faults.house.skewed"
 
-# The two extra ones are started by the rows that need them, and stay.
+# The two extra ones are there for the rows that ask for them.
 HOUSE: Final = tuple(each for each in PROGRAMS if each.name != "console")
 EXTRAS: Final = (Program("gateway-2", "gateway", 6), Program("worker-2", "ops.worker", 7))
+_EXTRA: Final = frozenset(program.name for program in EXTRAS)
 GATEWAYS: Final = ("gateway", "gateway-2")
 KEEPERS: Final = ("keeper-1", "keeper-2")
 
@@ -101,14 +102,15 @@ class House:
             return self.plan.gateway_url
         return f"http://127.0.0.1:{self._second_gateway_port}"
 
-    async def put_right(self) -> None:
-        """Whoever is missing, paused or other than planned is started as planned; extras are let be or put right."""
+    async def put_right(self, extras: Sequence[str] = ()) -> None:
+        """Whoever is missing, paused or other than planned is started as planned; of the extra ones, `extras` alone."""
         for name, running in list(self._running.items()):
             if running.paused:
                 self.resume(name)
-            if running.changed and running.process.poll() is None:
+            unwanted = name in _EXTRA and name not in extras
+            if (running.changed or unwanted) and running.process.poll() is None:
                 self.kill(name)
-        wanted = {program.name for program in HOUSE} | self._running.keys()
+        wanted = [*(program.name for program in HOUSE), *extras]
         for name in wanted:
             if not self.lives(name):
                 self.begin(name)

@@ -12,7 +12,7 @@ import msgspec
 from ops.faults.house.buyers import Buyer
 from ops.faults.house.endings import dropped, looked_at, two_gateways
 from ops.faults.house.house import KEEPERS
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import SHOPPERS, in_the_house
 from ops.faults.house.shop import Shop
 from ops.faults.matrix import FaultRow, Found
 
@@ -175,16 +175,21 @@ async def user_keys_rotated(shop: Shop) -> Found:
 
 
 def _row(
-    row_id: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]], shoppers: int = 24
+    row_id: str,
+    what: str,
+    what_zh: str,
+    course: Callable[[Shop], Awaitable[Found]],
+    *extras: str,
+    shoppers: int = SHOPPERS,
 ) -> FaultRow:
-    return FaultRow(row_id, what, what_zh, "house", in_the_house(course, shoppers=shoppers))
+    return FaultRow(row_id, what, what_zh, "house", in_the_house(course, shoppers=shoppers, extras=extras))
 
 
 ROWS: Final = (
     _row("O2.expanded", "the tables are expanded and contracted in mid-sale under old and new processes",
-         "抢购中扩展、收缩表结构，新旧进程并存", expanded),
+         "抢购中扩展、收缩表结构，新旧进程并存", expanded, "gateway-2"),
     _row("O2.rolled", "every process is replaced in mid-sale, one after the other",
-         "抢购中逐个替换所有进程", rolled, 28),
+         "抢购中逐个替换所有进程", rolled, "gateway-2", shoppers=28),
     _row("O3.queue_keys_rotated", "the keys of tickets and admissions are rotated in mid-sale",
          "抢购中轮换排队与入场密钥", queue_keys_rotated),
     _row("O3.user_keys_rotated", "the keys of user tokens are rotated in mid-sale",

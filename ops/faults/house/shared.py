@@ -1,7 +1,7 @@
 """The one house of a run, and what a row's course becomes: a trial on whatever ground it is given."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Final
@@ -42,11 +42,17 @@ def close() -> None:
         _houses.popitem()[1].close()
 
 
-def in_the_house(course: Course, terms: Terms = TERMS, *, shoppers: int = SHOPPERS) -> Trial:
-    """A trial that opens a fresh sale and follows `course`; who is given up on by the system is a violation."""
+def in_the_house(
+    course: Course, terms: Terms = TERMS, *, shoppers: int = SHOPPERS, extras: Sequence[str] = ()
+) -> Trial:
+    """A trial that puts the house right, with these extra processes, opens a fresh sale and follows `course`.
+
+    Who is given up on by the system is a violation.
+    """
 
     async def trial(ground: Ground) -> Found:
         house = await the_house(ground)
+        await house.put_right(extras)
         async with open_shop(house, ground, terms, shoppers=shoppers) as shop:
             try:
                 return await course(shop)
@@ -58,8 +64,7 @@ def in_the_house(course: Course, terms: Terms = TERMS, *, shoppers: int = SHOPPE
 
 @asynccontextmanager
 async def open_shop(house: House, ground: Ground, terms: Terms, *, shoppers: int) -> AsyncIterator[Shop]:
-    """A house put right and a fresh sale in it that the gateway shows."""
-    await house.put_right()
+    """A fresh sale in the house that the gateway shows, and shoppers who are inside."""
     ground.folder.mkdir(parents=True, exist_ok=True)
     clock, dice = SystemClock(), Random(ground.seed)  # noqa: S311 - repeatable on purpose
     diary = Diary(ground.folder / "history.jsonl", clock)
