@@ -35,11 +35,10 @@ STORM_SECONDS: Final = 1.5
 TIMES: Final = (5.0, 10.0)
 TRIES_MAX: Final = 4
 OFFERED_PER_SECOND_MAX: Final = 1_500.0  # what this one process sends in time beside everything else
-COLLAPSED_RATIO: Final = 0.3
-RECOVERED_RATIO: Final = (
-    0.6  # of two measurements of under a second on a machine that does other things as well
-)
-RECOVERY_SECONDS_MAX: Final = 10.0
+# Beside its own client on the same cores, and with every refused one back at once.
+COLLAPSED_RATIO: Final = 0.1
+RECOVERED_RATIO: Final = 0.95
+RECOVERY_SECONDS_MAX: Final = 30.0
 
 
 @dataclass(slots=True)
