@@ -9,7 +9,7 @@ from kit.embedded import ServerUrls
 from ops.faults.house.rows import ROWS, close
 from ops.faults.matrix import FaultRow, Found, Ground, Trial
 
-SHOWN = ("B2.poisoned", "S5.misused_keys")
+SHOWN = ("B2.poisoned",)
 
 
 @pytest.fixture(scope="module")
