@@ -1,7 +1,7 @@
 """The life of a reservation and its payments: pure, and total over every state and event.
 
 Promised by its steps: a hold ends once; units are returned once for each end; money that comes serves a reservation,
-or is due to go back, or is in people's hands; it never serves after it has gone back.
+or is due to go back, or is in people's hands; it never serves after it has gone back. SCARCITY.md has it as a table.
 """
 
 from collections.abc import Callable, Mapping
