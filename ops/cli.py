@@ -7,6 +7,7 @@ import typer
 
 from kit.errors import DomainError, StartRefused
 from ops.desk.cli import desk, staff_token
+from ops.faults.cli import faults
 from ops.faults.sweep.cli import sweep_command
 from ops.planning.cli import sale
 from ops.planning.errors import SaleFileInvalid
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 app.add_typer(sale, name="sale")
 app.command("run")(run)
+app.command("faults")(faults)
 app.command("sweep")(sweep_command)
 app.command("desk")(desk)
 app.command("staff-token")(staff_token)

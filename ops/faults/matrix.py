@@ -9,9 +9,14 @@ from typing import Literal
 Stage = Literal["room", "house"]
 
 
+class NotRun(Exception):
+    """This machine cannot hold the row; the message says in one sentence what is missing. Not run is never called held."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What a trial stands on. `folder` is the trial's own."""
+    """What a trial stands on. `folder` is the trial's own. In the room stage so is the database, migrated and empty, and
+    both Redis are emptied before it; in the house stage all trials share one database and two Redis."""
 
     database_url: str
     redis_url: str

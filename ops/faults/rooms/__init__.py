@@ -1,0 +1,1 @@
+"""The rows of the room stage, a module a kind of loss."""

@@ -1,0 +1,87 @@
+"""Runs rows of the matrix: each seed a trial on fresh ground, and once the control; nothing that a trial does ends the run."""
+
+import asyncio
+import random
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
+
+from ops.faults.matrix import FaultRow, Found, Ground, NotRun, Trial
+from ops.faults.verdict import BROKE, Outcome, Trialled, faults_of
+
+# Several times what the slowest trial of a stage takes on two busy cores; reached only by who waits for ever.
+TRIAL_SECONDS_MAX: Final = {"room": 120.0, "house": 300.0}
+
+
+class GroundGiver(Protocol):
+    """Where trials get their ground; see `ops.faults.grounds.Grounds`."""
+
+    def ground(self, row: FaultRow, name: str, seed: int) -> AbstractAsyncContextManager[Ground]: ...
+
+
+def run_rows(
+    rows: Sequence[FaultRow],
+    seeds: Sequence[int],
+    grounds: GroundGiver,
+    tell: Callable[[FaultRow, int], None],
+) -> list[Outcome]:
+    """One outcome a row, in order. `tell` hears of each trial that ended, the control's too."""
+    return [_run_row(row, seeds, grounds, tell) for row in rows]
+
+
+def trials_of(row: FaultRow, seeds: Sequence[int]) -> int:
+    """How many trials the row takes, its control among them."""
+    return len(seeds) + (row.control is not None)
+
+
+def _run_row(
+    row: FaultRow, seeds: Sequence[int], grounds: GroundGiver, tell: Callable[[FaultRow, int], None]
+) -> Outcome:
+    trials: list[Trialled] = []
+    control: Found | None = None
+    try:
+        if row.control is not None:
+            control = _run(row, row.control, "control", seeds[0], grounds).found
+            tell(row, seeds[0])
+        for seed in seeds:
+            trials.append(_run(row, row.trial, "trial", seed, grounds))
+            tell(row, seed)
+    except NotRun as missing:
+        return Outcome(row, trials, control, not_run=str(missing))
+    return Outcome(row, trials, control)
+
+
+def _run(row: FaultRow, trial: Trial, kind: str, seed: int, grounds: GroundGiver) -> Trialled:
+    """A loop for each trial, so that no task of one lives on in the next. Raises `NotRun`."""
+    began = time.monotonic()
+    random.seed(seed)
+    found = asyncio.run(_bounded(row, trial, f"{row.row_id}-{kind}", seed, grounds))
+    return Trialled(seed, found, time.monotonic() - began)
+
+
+async def _bounded(row: FaultRow, trial: Trial, name: str, seed: int, grounds: GroundGiver) -> Found:
+    async with grounds.ground(row, name, seed) as ground:
+        bound = TRIAL_SECONDS_MAX[row.stage]
+        try:
+            async with asyncio.timeout(bound):
+                found = await trial(ground)
+        except NotRun:
+            raise
+        except TimeoutError as error:
+            return _broke(ground, f"{BROKE}ended: not within {bound:g} s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the row does not hold and the next one runs
+            return _broke(ground, f"{BROKE}broke: {type(error).__name__}: {error}", error)
+        if not list(faults_of(found)):
+            shutil.rmtree(ground.folder, ignore_errors=True)
+        return found
+
+
+def _broke(ground: Ground, violation: str, error: BaseException) -> Found:
+    """The trace is left in the trial's folder, beside what else it left there."""
+    ground.folder.mkdir(parents=True, exist_ok=True)
+    trace = "".join(traceback.format_exception(error))
+    (ground.folder / "broke.txt").write_text(trace, encoding="utf-8")
+    return Found(injected="", violations=(violation,))
