@@ -24,6 +24,7 @@ REFRESH_SECONDS: Final = 1.0
 # standing still, and people should be told rather than left to wonder.
 STANDSTILL_US: Final = 5_000_000
 _FIELDS: Final = ("next", "frontier", "rate", "opens_ms", "closes_ms", "paused", "tick_us", "gaps")
+_PACE: Final = "pace"  # missing before the first step of a room
 
 
 class RoomBoard:
@@ -70,18 +71,20 @@ class RoomBoard:
             await self.refresh()
             await asyncio.sleep(REFRESH_SECONDS)
 
-    async def _read(self) -> tuple[dict[str, list[bytes]], int]:
+    async def _read(self) -> tuple[dict[str, list[bytes | None]], int]:
         sale_ids = await store.room_ids(self._queue)
         seconds, micros = await self._queue.time()
         pipeline = self._queue.pipeline(transaction=False)
         for sale_id in sale_ids:
-            pipeline.hmget(keys.room(sale_id), _FIELDS)
+            pipeline.hmget(keys.room(sale_id), (*_FIELDS, _PACE))
         answers = await pipeline.execute()
-        whole = {s: a for s, a in zip(sale_ids, answers, strict=True) if None not in a}
+        whole = {s: a for s, a in zip(sale_ids, answers, strict=True) if None not in a[:-1]}
         return whole, seconds * 1_000_000 + micros
 
-    def _view(self, sale_id: str, fields: list[bytes], redis_us: int) -> RoomView:
-        issued, frontier, rate, opens_ms, closes_ms, paused, tick_us = (int(f) for f in fields[:-1])
+    def _view(self, sale_id: str, fields: list[bytes | None], redis_us: int) -> RoomView:
+        *whole, gaps, paced = fields
+        issued, frontier, rate, opens_ms, closes_ms, paused, tick_us = (int(f or 0) for f in whole)
+        pace = 1.0 if paced is None else float(paced)
         before = self._views.get(sale_id)
         opens_at = datetime.fromtimestamp(opens_ms / 1000, UTC)
         standstill = tick_us > 0 and redis_us - tick_us > STANDSTILL_US
@@ -94,9 +97,10 @@ class RoomBoard:
             rate_per_second=rate,
             opens_at=opens_at,
             closes_at=datetime.fromtimestamp(closes_ms / 1000, UTC),
-            paused=paused == 1 or standstill,
+            paused=paused == 1 or standstill or pace == 0,
             stale=False,
-            gaps=parse_gaps(fields[-1].decode()),
+            gaps=parse_gaps((gaps or b"").decode()),
+            pace=pace,
             prequeue_at=prequeue_start(opens_at, self._settings.prequeue_seconds),
         )
 

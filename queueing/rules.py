@@ -36,6 +36,12 @@ class RoomView:
     stale: bool
     prequeue_at: datetime | None = None
     gaps: tuple[tuple[int, int], ...] = ()
+    pace: float = 1.0  # the part of the planned rate that the keeper lets in now
+
+    @property
+    def rate_now(self) -> int:
+        """Positions a second at present: none while the room is paused, else at least one."""
+        return 0 if self.paused else max(1, round(self.rate_per_second * self.pace))
 
 
 def room_state(view: RoomView, now: datetime, *, sold_out: bool = False) -> RoomState:
@@ -59,7 +65,7 @@ def waiting_before(view: RoomView, position: int) -> int:
 
 def seconds_until_turn(view: RoomView, position: int, now: datetime) -> float:
     """When asking again makes sense: until the start plus the way of the frontier, between 1 and 60 seconds."""
-    seconds = (waiting_before(view, position) + 1) / view.rate_per_second
+    seconds = (waiting_before(view, position) + 1) / (view.rate_now or view.rate_per_second)
     if now < view.opens_at:
         seconds += (view.opens_at - now).total_seconds()
     return min(float(POLL_SECONDS_MAX), max(1.0, seconds))
@@ -74,7 +80,7 @@ def next_poll_seconds(view: RoomView, state: RoomState, now: datetime) -> int:
         # A fifth of what is left, so that pages close in on the start without all asking each second before it.
         return _bounded((view.opens_at - now).total_seconds() / 5, 20)
     if state == "open":
-        drain_seconds = waiting_before(view, view.issued) / view.rate_per_second
+        drain_seconds = waiting_before(view, view.issued) / (view.rate_now or view.rate_per_second)
         return _bounded(drain_seconds / 30, POLL_WAITING_SECONDS_MAX)
     return {"paused": 3, "sold_out": 5}.get(state, POLL_SECONDS_MAX)
 
@@ -99,7 +105,7 @@ def queue_document(
         "frontier": view.frontier,
         "issued": view.issued,
         "gaps": [list(gap) for gap in view.gaps if gap[1] > view.frontier],
-        "rate_per_second": view.rate_per_second,
+        "rate_per_second": view.rate_now,
         "stock": dict(stock_bands),
         "lottery": {"commitment": None, "seed": None, "size": None},
         "next_poll_seconds": next_poll_seconds(view, state, now),

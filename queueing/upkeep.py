@@ -28,14 +28,16 @@ log = structlog.get_logger()
 LEASE_POSITIONS: Final = 100_000
 
 
-async def advance(queue: Redis, sale_ids: Sequence[str], fence: int) -> dict[str, Advance]:
-    """One step of every frontier. Raises `QueueUnavailable`.
+async def advance(
+    queue: Redis, sale_ids: Sequence[str], fence: int, *, pace: float = 1.0
+) -> dict[str, Advance]:
+    """One step of every frontier, at the part `pace` (0 to 1) of its rate. Raises `QueueUnavailable`.
 
-    `fence` is the number of the leader's term: a step of an earlier leader is refused (`fenced`). The pace does not
-    depend on how often or by how many keepers this is called.
+    `fence` is the number of the leader's term: a step of an earlier leader is refused (`fenced`). How fast they move
+    does not depend on how often or by how many keepers this is called.
     """
     try:
-        steps = await store.advance(queue, sale_ids, fence)
+        steps = await store.advance(queue, sale_ids, fence, pace)
     except (RedisError, OSError) as error:
         raise _unavailable(error) from error
     metrics.waiting.set(sum(max(0, step.issued - step.frontier) for step in steps.values()))

@@ -59,6 +59,7 @@ async def main() -> None:
         await _run_until_told(loops)
     finally:
         health.draining.set()
+        await timetable.pulse.stop()
         if provider is not None:
             await provider.close()
         await redis.close()

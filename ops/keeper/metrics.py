@@ -28,6 +28,10 @@ duty_done = Counter(
 duty_takeovers = Counter(
     "floodgate_keeper_duty_takeovers_total", "How often this keeper began to lead the duty.", ["duty"]
 )
+admission_pace = Gauge(
+    "floodgate_keeper_admission_pace_ratio",
+    "The part of the planned rate at which this keeper lets people in; below 1 PostgreSQL commits slowly, 0 not at all.",
+)
 outbox_undone = Gauge(
     "floodgate_outbox_undone_events", "Events in the outbox that have not had their effect."
 )

@@ -1,12 +1,12 @@
 """The duties: what each does in one round. Every write is fenced, every batch is bounded, every round may run twice."""
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 from dramatiq import Broker
+from sqlalchemy import text
 
 from flashsale import metrics as flashsale_metrics
 from flashsale.dues import count_needing_people, take_due_asks, take_due_refunds
@@ -22,6 +22,7 @@ from ops.keeper import metrics
 from ops.keeper.bells import Bells
 from ops.keeper.duty import Duty
 from ops.keeper.fence import Fence, LeadershipLost, fenced_unit_of_work
+from ops.keeper.pulse import Pulse, pace_of
 from queueing import upkeep as rooms
 from queueing.rooms import list_rooms
 from rewards.payout_rows import take_due as take_due_payouts
@@ -32,9 +33,8 @@ EXPIRE_BATCH_MAX: Final = (
 RING_BATCH_MAX: Final = 200  # about as many rings as a broker takes in a tenth of a second
 # A confirmed reservation whose reward was not granted by then is announced again: longer than a message may run.
 REDELIVER_SECONDS: Final = 15.0
-ROOM_LIST_SECONDS: Final = (
-    1.0  # the frontier ticks four times a second; the list of rooms changes far less often
-)
+# A word in the log of PostgreSQL: it changes no table, and its commit waits for the disk, and for a synchronous standby.
+_DURABLE_WORD: Final = text("SELECT pg_logical_emit_message(true, 'floodgate', 'pulse')")
 
 TakeDue = Callable[[WriteSession, int], Awaitable[list[UUID]]]
 
@@ -48,8 +48,11 @@ class Timetable:
     broker: Broker
     book: ProviderBook | None
     flashsale: FlashsaleSettings
+    pulse: Pulse = field(init=False)
     _sale_ids: list[str] = field(default_factory=list)
-    _sale_ids_at: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self.pulse = Pulse(self._look_at_rooms)
 
     def duties(self) -> list[Duty]:
         """Every duty with its interval and bounds; the reasons stand beside the numbers above."""
@@ -74,14 +77,21 @@ class Timetable:
         return Bells(self.broker, actor_name=actor_name, queue_name=queue_name, id_name=id_name)
 
     async def _advance(self, fence: Fence) -> int:
-        if time.monotonic() - self._sale_ids_at > ROOM_LIST_SECONDS:
-            async with self.postgres.read() as session:
-                self._sale_ids = [room.sale_id for room in await list_rooms(session)]
-            self._sale_ids_at = time.monotonic()
-        steps = await rooms.advance(self.redis.queue, self._sale_ids, fence.number)
+        """Waits for PostgreSQL only while it knows of no room: a step must not wait for what it is to notice."""
+        if not self._sale_ids:
+            await self._look_at_rooms()
+        pace = pace_of(self.pulse.beat())
+        metrics.admission_pace.set(pace)
+        steps = await rooms.advance(self.redis.queue, self._sale_ids, fence.number, pace=pace)
         if any(step.outcome == "fenced" for step in steps.values()):
             raise LeadershipLost(fence.duty)
         return sum(step.outcome == "advanced" for step in steps.values())
+
+    async def _look_at_rooms(self) -> None:
+        """Reads which rooms there are, and takes the pulse with it. Raises `Unavailable`."""
+        async with self.postgres.unit_of_work() as session:
+            self._sale_ids = [room.sale_id for room in await list_rooms(session)]
+            await session.execute(_DURABLE_WORD)
 
     async def _keep_rooms(self, fence: Fence) -> int:
         await rooms.load_rooms(self.postgres, self.redis.queue)

@@ -2,7 +2,8 @@
 --
 -- Fields of the room: run (run id of the server process it was given to), epoch, next (first position not given),
 -- mark (first position not leased), frontier, gaps ("from:to,…", positions lost before they were given), rate
--- (positions a second), opens_ms, closes_ms, paused (0 or 1), tick_us (last step of the frontier), fence.
+-- (positions a second), opens_ms, closes_ms, paused (0 or 1), tick_us (last step of the frontier), fence,
+-- pace (0 to 1, the part of the rate that the last step was given; missing before the first).
 --
 -- KEYS[1] room, hash
 -- ARGV[1] epoch   ARGV[2] next   ARGV[3] mark   ARGV[4] frontier   ARGV[5] gaps   ARGV[6] rate, a second

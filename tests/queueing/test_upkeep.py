@@ -16,6 +16,7 @@ from queueing import keys, store, upkeep
 from queueing.errors import QueueUnavailable
 from queueing.models import Room
 from queueing.rooms import RoomFacts, RoomPlan, list_rooms, open_room
+from queueing.rules import queue_document
 from queueing.upkeep import LEASE_POSITIONS, advance, load_rooms, persist_marks
 from tests.queueing.conftest import Door
 
@@ -117,6 +118,31 @@ async def test_a_frontier_nobody_moves_is_shown_as_paused(
     await _set(queue, opened.sale_id, tick_us=await _redis_us(queue) - 6 * SECOND_US)
     await door.board.refresh()
     assert door.board.view(opened.sale_id).state == "paused"
+
+
+@pytest.mark.parametrize(("rate", "pace", "moved"), [(100, 0.5, 50), (1, 0.5, 1), (100, 0, 0)])
+async def test_the_pace_is_a_part_of_the_rate_and_of_a_slow_one_still_a_position(
+    postgres: Postgres, queue: Redis, opened: RoomPlan, rate: int, pace: float, moved: int
+) -> None:
+    async with postgres.unit_of_work() as session:
+        await open_room(session, replace(opened, rate_per_second=rate))
+    await load_rooms(postgres, queue)
+    await _issue(queue, opened.sale_id, 5000)
+    await _set(queue, opened.sale_id, tick_us=await _redis_us(queue) - 60 * SECOND_US)
+    await advance(queue, [opened.sale_id], fence=1, pace=pace)
+    assert await _frontier(queue, opened.sale_id) == moved
+
+
+async def test_the_document_tells_the_rate_of_now_and_no_pace_at_all_is_a_pause(
+    queue: Redis, opened: RoomPlan, make_door: MakeDoor
+) -> None:
+    door, told = await make_door(), []
+    for pace in (1.0, 0.25, 0.0, 1.0):
+        await advance(queue, [opened.sale_id], fence=1, pace=pace)
+        await door.board.refresh()
+        document = queue_document(door.board.view(opened.sale_id), {}, False, door.clock.now())
+        told.append((document["state"], document["rate_per_second"]))
+    assert told == [("open", 100), ("open", 25), ("paused", 0), ("open", 100)]
 
 
 async def test_a_change_of_rate_and_window_reaches_redis(
