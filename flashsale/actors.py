@@ -1,7 +1,5 @@
 """Dramatiq actors of the room: doorbells that carry ids; the rows decide."""
 
-from uuid import UUID
-
 import dramatiq
 
 from flashsale.payments import Payments
@@ -11,7 +9,4 @@ from kit.actors import declare_actor
 def declare(broker: dramatiq.Broker, payments: Payments) -> None:
     """Declares `refund_payment` on the queue `refunds` and `ask_payment` on the queue `payments`."""
     declare_actor(broker, name="refund_payment", queue="refunds", argument="payment_id", act=payments.refund)
-
-    @dramatiq.actor(broker=broker, actor_name="ask_payment", queue_name="payments")
-    async def ask_payment(payment_id: str) -> None:
-        await payments.ask(UUID(payment_id))
+    declare_actor(broker, name="ask_payment", queue="payments", argument="payment_id", act=payments.ask)

@@ -19,7 +19,7 @@ from kit.process import run_process
 from ops.faults.sweep.chain import Life, live
 from ops.faults.sweep.controls import CONTROLS
 
-LIFE_SECONDS_MAX: Final = 60  # a life takes a second or two; one that hangs is ended and counted as wrong
+LIFE_SECONDS_MAX: Final = 100  # a life takes a second or two; one that hangs is ended and counted as wrong
 
 
 class Nursery:

@@ -11,12 +11,13 @@ from sqlalchemy import func, select, update
 from flashsale import keys
 from flashsale.events import outbox
 from flashsale.models import Payment, Reservation, Sale
-from flashsale.sales import ItemPlan, SalePlan, apply_sale
+from flashsale.sales import ItemPlan, SalePlan
 from kit.clock import SystemClock
 from kit.postgres import Postgres, ReadSession, WriteSession
+from ops.planning.salefile import SaleFile, apply
 from queueing.models import Room
-from queueing.rooms import RoomPlan, open_room
-from rewards.grants import RulePlan, apply_rules
+from queueing.rooms import RoomPlan
+from rewards.grants import RulePlan
 from rewards.models import Grant, Payout
 
 SKU: Final = "phone"
@@ -55,10 +56,9 @@ async def open_sale(postgres: Postgres, sale_id: str) -> None:
         currency="CNY", texts=_TEXTS, shown_rules={}, items=(item,),
     )  # fmt: skip
     reward = RulePlan("cash", "cash", REWARD_MINOR, "CNY", None, None, REWARD_MINOR * UNITS)
+    room = RoomPlan(sale_id, opens_at, closes_at, RATE_PER_SECOND)
     async with postgres.unit_of_work() as session:
-        await apply_sale(session, plan)
-        await open_room(session, RoomPlan(sale_id, opens_at, closes_at, RATE_PER_SECOND))
-        await apply_rules(session, sale_id, [reward])
+        await apply(session, SaleFile(plan, room, (reward,)), actor="sweep")
 
 
 async def put_away(postgres: Postgres, sale_id: str) -> None:
