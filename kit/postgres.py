@@ -11,14 +11,15 @@ from typing import Any, Final
 import asyncpg
 import structlog
 from asyncpg.exceptions import (
-    CannotConnectNowError,
     DeadlockDetectedError,
+    IdleInTransactionSessionTimeoutError,
+    InsufficientResourcesError,
+    InternalClientError,
     LockNotAvailableError,
+    OperatorInterventionError,
     PostgresConnectionError,
-    QueryCanceledError,
     ReadOnlySQLTransactionError,
     SerializationError,
-    TooManyConnectionsError,
     UniqueViolationError,
 )
 from asyncpg.exceptions import InterfaceError as DriverInterfaceError
@@ -44,14 +45,15 @@ SILENCE_SECONDS: Final = 1.0
 
 # What says "not now" rather than "no". A deadlock's victim was rolled back whole: asked again, it goes through.
 _AWAY: Final = (
-    CannotConnectNowError,
     DeadlockDetectedError,
+    IdleInTransactionSessionTimeoutError,
+    InsufficientResourcesError,  # no connection, no memory, no disk left
     LockNotAvailableError,
+    OperatorInterventionError,  # it shuts down, starts, recovers from a crash, or has cancelled the statement
     PostgresConnectionError,
     SerializationError,
-    TooManyConnectionsError,
-    QueryCanceledError,
     DriverInterfaceError,  # the connection is closed or closing
+    InternalClientError,  # the driver found it broken off in the middle of something
     OSError,
     TimeoutError,
 )

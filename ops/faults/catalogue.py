@@ -7,7 +7,7 @@ from typing import Final
 from kit.errors import StartRefused
 from ops.faults.house import rows as house
 from ops.faults.matrix import FaultRow
-from ops.faults.rooms import redis_lost, redis_returns, replicas
+from ops.faults.rooms import postgres_wire, redis_lost, redis_returns, replicas
 from ops.faults.sweep import rows as sweep
 
 ROWS: Final[tuple[FaultRow, ...]] = tuple(
@@ -15,6 +15,7 @@ ROWS: Final[tuple[FaultRow, ...]] = tuple(
         redis_lost.ROWS,
         redis_returns.ROWS,
         replicas.ROWS,
+        postgres_wire.ROWS,
         sweep.ROWS,
         house.ROWS,
     )

@@ -2,12 +2,14 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from kit.embedded import ServerUrls
 from kit.errors import Unavailable
-from kit.postgres import Postgres
+from kit.postgres import Postgres, is_away
 from kit.settings import PostgresSettings
 
 
@@ -55,6 +57,32 @@ async def test_a_failing_action_does_not_undo_the_commit(postgres: Postgres) -> 
         session.after_commit(fail)
     async with postgres.read() as session:
         assert await session.scalar(text("SELECT leader FROM ops.duties WHERE duty = 'after-commit'")) == "me"
+
+
+async def test_a_session_that_the_server_ends_is_unavailable(postgres: Postgres, servers: ServerUrls) -> None:
+    administrator = await asyncpg.connect(servers.database)
+    with pytest.raises(Unavailable):
+        async with postgres.unit_of_work() as session:
+            pid = await session.scalar(text("SELECT pg_backend_pid()"))
+            await administrator.execute("SELECT pg_terminate_backend($1)", pid)
+            await session.execute(text("SELECT 1"))
+    await administrator.close()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.AdminShutdownError("terminating connection due to administrator command"),
+        asyncpg.CrashShutdownError("terminating connection because of crash of another server process"),
+        asyncpg.DiskFullError("could not extend file: No space left on device"),
+        asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+        asyncpg.IdleInTransactionSessionTimeoutError("terminating connection"),
+        asyncpg.InternalClientError("cannot switch to state 11; another operation (2) is in progress"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_a_server_says_that_ends_or_is_full_is_away(error: Exception) -> None:
+    assert is_away(error)
 
 
 async def test_a_server_that_is_away_is_unavailable() -> None:

@@ -1,0 +1,61 @@
+"""D1 and D2: a COMMIT goes missing on its way there or back, and PostgreSQL is slow.
+
+What was acknowledged is committed; an outcome that was not heard is read back under the locks it was sent under.
+"""
+
+from typing import Final
+
+from kit.embedded.wire import Mishap, Wire
+from ops.faults.course import hold
+from ops.faults.matrix import FaultRow, Found, Ground
+from ops.faults.process import Ways
+from ops.faults.room import Room
+
+ASK_SECONDS: Final = 0.4  # how long bystanders keep asking while something is broken
+DELAY_SECONDS: Final = 0.1
+
+
+async def _break_commits(ground: Ground, mishap: Mishap, what: str) -> Found:
+    async with Wire(ground.database_url) as wire:
+
+        async def inject(room: Room) -> str:
+            served = await room.middle()
+            wire.next(mishap, times=room.dice.randint(1, 4), asked=b"COMMIT")
+            await room.ask(ASK_SECONDS)
+            wire.heal()
+            times = wire.counts[mishap]
+            return f"{times} {what} from {served} served on" if times else ""
+
+        return await hold(ground, inject, Ways([wire.url], [ground.redis_url]))
+
+
+async def _commit_reply_lost(ground: Ground) -> Found:
+    return await _break_commits(ground, "lost_reply", "COMMITs carried out and not heard of")
+
+
+async def _commit_reset(ground: Ground) -> Found:
+    return await _break_commits(ground, "reset", "COMMITs reset before they arrived")
+
+
+async def _slow(ground: Ground) -> Found:
+    async with Wire(ground.database_url) as wire:
+
+        async def inject(room: Room) -> str:
+            served = await room.middle()
+            wire.delay_seconds = DELAY_SECONDS
+            await room.ask(ASK_SECONDS)
+            wire.heal()
+            late = wire.counts["delayed"]
+            return f"{late} answers {DELAY_SECONDS:g} s late from {served} served on" if late else ""
+
+        return await hold(ground, inject, Ways([wire.url], [ground.redis_url]))
+
+
+ROWS: Final = (
+    FaultRow("D1.commit_reply_lost", "the connection breaks after COMMIT was carried out",
+             "COMMIT 已执行而连接断开", "room", _commit_reply_lost),
+    FaultRow("D1.commit_reset", "the connection breaks before COMMIT arrives",
+             "COMMIT 到达之前连接断开", "room", _commit_reset),
+    FaultRow("D2.slow", "each answer of PostgreSQL is 100 ms late",
+             "PostgreSQL 的每个回复迟到 100 毫秒", "room", _slow),
+)  # fmt: skip
