@@ -38,7 +38,7 @@ format: $(INSTALLED_DEV)  ## formats the code and mends what the linter can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(INSTALLED_DEV)  ## side-by-side performance, about 12 minutes (BENCH_ONLY=row,row BENCH_ROUNDS=5 BENCH_SECONDS=3): var/bench/report.md
+bench: $(INSTALLED_DEV)  ## side-by-side performance, about 20 minutes (BENCH_ONLY=row,row BENCH_ROUNDS=5 BENCH_SECONDS=3 BENCH_ROWS=1000000): var/bench/report.md
 	@$(BIN)/python -m loadtests.bench
 
 faults: $(INSTALLED)  ## the fault matrix, about an hour (SEEDS=20, FAULTS_ONLY=row,R4 for some, FAULTS_SEED=7 for the first seed): var/faults/report.md

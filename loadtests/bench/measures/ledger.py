@@ -64,6 +64,14 @@ _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "buckets_vs_row": ("buckets", "row"),
     "buckets_vs_row_cost": ("buckets", "row"),
 }
+AGAINST: Final = {
+    "hot_item_vs_single_rows": (Goal(15.0), f"one row a transaction, {SINGLE} connections, same PostgreSQL"),
+    "hot_item_vs_sql_batches": (Goal(0.8), "the same statements in full batches, no gateway, no Redis"),
+    "hot_item_vs_bare_sql": (
+        Goal(None),
+        "UPDATE and INSERT of 256 rows over 2 connections: no key, no limit, no checks",
+    ),
+}
 ROWS: Final = tuple(_NEEDS)
 
 
@@ -85,20 +93,10 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
     wanted = [row_id for row_id in _NEEDS if scene.options.wants(row_id)]
     names = list(dict.fromkeys(name for row_id in wanted for name in _NEEDS[row_id]))
     found = _rounds(names, scene, runner) if names else {}
-    makers = {
-        "hot_item_vs_single_rows": (
-            Goal(15.0),
-            f"one row a transaction, {SINGLE} connections, same PostgreSQL",
-        ),
-        "hot_item_vs_sql_batches": (
-            Goal(0.8),
-            "SQL batches of 256 over 2 connections, no gateway, no checks",
-        ),
-    }
     made = []
     for row_id in wanted:
-        if row_id in makers:
-            goal, against = makers[row_id]
+        if row_id in AGAINST:
+            goal, against = AGAINST[row_id]
             made.append(_gateway_row(row_id, goal, against, found, scene))
         elif row_id == "buckets_vs_row":
             made.append(_buckets_row(found, scene))

@@ -5,6 +5,7 @@ open, four times as many shoppers come as units are left, and exactly those are 
 """
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from loadtests.bench import servers
@@ -26,6 +27,7 @@ GOAL: Final = Goal(10.0, "at most", unit="s")
 WHAT: Final = f"the longest from FLUSHALL to the first grant, {RESERVATIONS:,} reservations to load, then sold to exactly zero"
 OPEN_SECONDS_MAX: Final = 120.0
 LOOK_SECONDS: Final = 0.05
+SHOWN_SECONDS: Final = 2.0
 
 
 def rows(scene: Scene, runner: Runner) -> list[Row]:
@@ -39,8 +41,10 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
     gateway = scene.gateway()
     with running(servers.keeper(scene.layout.load, scene.environment).program, scene.logs):
         waits = [_flush(scene, runner, gateway.port, number) for number in range(scene.options.rounds)]
+        # What a gateway shows may be a second old, and rooms are loaded again too: those that start later need them.
+        time.sleep(SHOWN_SECONDS)
         for sale_id in (scene.sales.hot, scene.sales.shown, scene.sales.sold_out, scene.sales.steps):
-            scene.wait_for(gateway, sale_id, is_loaded)
+            scene.wait_for(gateway, sale_id, _is_fresh)
     seconds = [wait for wait in waits if wait is not None]
     if len(seconds) < len(waits):
         return [missing_row(ROW, WHAT, GOAL, against="", why=f"shut for more than {OPEN_SECONDS_MAX:g} s")]
@@ -54,6 +58,10 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
         return [missing_row(ROW, WHAT, GOAL, against="", why=complaint)]
     facts = {"reservations": RESERVATIONS, "seconds": seconds, "sold_after": granted}
     return [Row(ROW, WHAT, max(seconds), GOAL, facts=facts)]
+
+
+def _is_fresh(document: Mapping[str, Any]) -> bool:
+    return is_loaded(document) and not document["stale"]
 
 
 def _flush(scene: Scene, runner: Runner, port: int, number: int) -> float | None:
