@@ -8,6 +8,8 @@ request and its answer on the wire above TCP, and WAL bytes those that PostgreSQ
 import base64
 import hashlib
 import hmac
+import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -38,6 +40,8 @@ PROVIDER_CONNECTIONS: Final = (
     16  # who pays waits for the provider; more would only queue before its simulator
 )
 LOOK_SECONDS: Final = 0.2
+SETTLE_SECONDS: Final = 3.0
+PAYMENTS: Final = 20_000  # more than a bench confirms
 
 
 def rows(scene: Scene, runner: Runner) -> list[Row]:
@@ -46,8 +50,11 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
         return []
     with ExitStack() as stack:
         street = Street(scene, stack)
-        made = [_request_row(step, street, scene, runner) for step in STEPS[:-1]]
-        made.append(_reward_row(street, scene, runner))
+        made = [_request_row(step, street, scene, runner) for step in STEPS[:5]]
+        # Started before there is anything to do, and paused until there is: what starting costs is no reward's.
+        house = street.pause_keeper_and_worker()
+        street.open_payments(PAYMENTS)
+        made += [_request_row("confirm", street, scene, runner), _reward_row(house, street, scene, runner)]
     return [row for row in made if scene.options.wants(row.id)]
 
 
@@ -84,14 +91,29 @@ class Street:
         process = self._stack.enter_context(running(served.program, self._scene.logs))
         return Up(served.port, process.pid)
 
-    def keeper_and_worker(self) -> dict[str, int]:
-        """Both started now; who they are."""
+    def pause_keeper_and_worker(self) -> dict[str, int]:
+        """Both started and then stopped where they stand; who they are."""
         load = self._scene.layout.load
         made = {
             "keeper": servers.keeper(load, self.environment),
             "worker": servers.worker(load, self.environment),
         }
-        return {name: self._run(served).pid for name, served in made.items()}
+        pids = {name: self._run(served).pid for name, served in made.items()}
+        time.sleep(SETTLE_SECONDS)
+        for pid in pids.values():
+            os.kill(pid, signal.SIGSTOP)
+        return pids
+
+    def open_payments(self, count: int) -> None:
+        """So many more payments, as if the provider had been quick: its simulator is not what is measured."""
+        sql = """
+            INSERT INTO flashsale.payments (payment_id, reservation_id, user_id, amount_minor, currency, state)
+            SELECT gen_random_uuid(), reservation_id, user_id, amount_minor, currency, 'created'
+            FROM flashsale.reservations r WHERE sale_id = $1 AND state = 'held' AND NOT EXISTS
+                (SELECT FROM flashsale.payments p WHERE p.reservation_id = r.reservation_id)
+            LIMIT $2
+        """
+        self._scene.stores.ask(lambda connection: connection.execute(sql, self.sale_id, count))
 
     def subject(self, step: str) -> Subject:
         make, good = {
@@ -226,17 +248,15 @@ def _request_row(step: str, street: Street, scene: Scene, runner: Runner) -> Row
     return _row(step, costs, sizes)
 
 
-def _reward_row(street: Street, scene: Scene, runner: Runner) -> Row:
-    """From the first ring to the last reward of everybody who was confirmed, keeper and worker started for it."""
+def _reward_row(house: Mapping[str, int], street: Street, scene: Scene, runner: Runner) -> Row:
+    """From the first ring to the last reward of everybody who was confirmed, or as far as the bound on it lets them come."""
     runner.show("step reward: keeper and worker pay what was promised")
-    pids = street.keeper_and_worker()
-    pids |= {**scene.store_pids, "redis-broker": scene.stores.pids.get("redis-broker", 0)}
-    meter, before, paid = (
-        Meter(scene.layout, {name: pid for name, pid in pids.items() if pid}),
-        street.wal_bytes(),
-        street.paid(),
-    )
+    pids = {**house, **scene.store_pids, "redis-broker": scene.stores.pids.get("redis-broker", 0)}
+    meter = Meter(scene.layout, {name: pid for name, pid in pids.items() if pid})
+    before, paid = street.wal_bytes(), street.paid()
     meter.mark()
+    for pid in house.values():
+        os.kill(pid, signal.SIGCONT)
     deadline = time.monotonic() + REWARD_SECONDS_MAX
     while street.undone() and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
