@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kit.embedded import Servers
+from kit.errors import StartRefused
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from ops.faults.sweep.report import Report
 from ops.faults.sweep.sweeping import Say, sweep
 from ops.faults.sweep.trial import How, Places
@@ -40,6 +42,7 @@ def sweep_command(
     ),
 ) -> None:
     """Runs a small sale once for each step that registers itself, ends its process there, and judges what follows."""
+    _refuse_named_servers()
     hows: list[How] = [how for how in ("kill", "raise") if kinds in {Kinds.BOTH, how}]
     console = Console()
     with _short_folder() as folder, Servers(folder / "servers") as urls, _progress(console) as say:
@@ -49,6 +52,14 @@ def sweep_command(
     found.write(report)
     _print(console, found, report)
     raise typer.Exit(0 if found.holds else EXIT_NOT_HELD)
+
+
+def _refuse_named_servers() -> None:
+    """A sweep leads every duty and lets time pass; that must never happen where real sales are."""
+    redis = read_settings(RedisSettings)
+    named = (read_settings(PostgresSettings).database_url, redis.redis_stock_url, redis.redis_queue_url)
+    if any((*named, redis.redis_limits_url, redis.redis_broker_url)):
+        raise StartRefused("A sweep runs on servers of its own: unset DATABASE_URL and REDIS_*_URL for it.")
 
 
 @contextmanager
