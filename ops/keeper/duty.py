@@ -53,6 +53,7 @@ class DutyLoop:
         self.duty = duty
         self.leading = False
         self._stopping = False
+        self._lost = False
         self._leadership = leadership
         self._log = log.bind(duty=duty.name)
         metrics.announce(duty.name)
@@ -102,9 +103,10 @@ class DutyLoop:
     async def _lead(self, fence: Fence) -> float:
         """Rounds beside heartbeats: a lost session cancels the round in flight."""
         wait_seconds = 0.0
+        self._lost = False
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._leadership.keep())
+                group.create_task(self._keep())
                 group.create_task(self._rounds(fence))
         except* LeadershipLost as lost:
             self._log.warning("duty_leadership_lost", reason=str(lost.exceptions[0]))
@@ -113,12 +115,20 @@ class DutyLoop:
             wait_seconds = FAILING_SECONDS_MAX
         return wait_seconds
 
+    async def _keep(self) -> NoReturn:
+        """Raises `LeadershipLost`, and says so to the rounds too: one that loses its cancellation would go on leading
+        for ever, under a fence of the past and beside a lock that it no longer asks for."""
+        try:
+            await self._leadership.keep()
+        finally:
+            self._lost = True
+
     async def _rounds(self, fence: Fence) -> NoReturn:
         good_at = time.monotonic()
         while True:
             began = time.monotonic()
             done = await self._round(fence)
-            if self._stopping:
+            if self._stopping or self._lost:
                 raise LeadershipLost(self.duty.name)
             now = time.monotonic()
             if done is not None:

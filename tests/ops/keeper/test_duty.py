@@ -91,6 +91,30 @@ async def test_a_round_that_takes_too_long_is_cut_off_and_the_next_one_comes(dut
     assert _metric("floodgate_keeper_duty_failures_total", duty_name) >= 1
 
 
+async def test_a_round_that_loses_its_cancellation_does_not_lead_on(duty_name: str) -> None:
+    """redis-py loses one while a connection fails: the keeper led on without its lock, and took the duty never again."""
+    fences: list[int] = []
+    in_round, taken_again = asyncio.Event(), asyncio.Event()
+
+    async def lose_cancellation(fence: Fence) -> int:
+        fences.append(fence.number)
+        if fence.number > 1:
+            taken_again.set()
+            return 0
+        in_round.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        return 0
+
+    seat = Seat()
+    async with _running(DutyLoop(_duty(duty_name, lose_cancellation), seat)):
+        await in_round.wait()
+        seat.lost.set()
+        async with asyncio.timeout(20):
+            await taken_again.wait()
+    assert fences[:2] == [1, 2]
+
+
 async def test_a_lost_leadership_cancels_the_round_in_flight_and_the_next_one_has_a_new_fence(
     duty_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
