@@ -7,7 +7,16 @@ from typing import Final
 from kit.errors import StartRefused
 from ops.faults.house import rows as house
 from ops.faults.matrix import FaultRow
-from ops.faults.rooms import postgres_wire, redis_lost, redis_returns, replicas
+from ops.faults.rooms import (
+    postgres_disk,
+    postgres_lost,
+    postgres_sick,
+    postgres_wire,
+    redis_lost,
+    redis_returns,
+    redis_sick,
+    replicas,
+)
 from ops.faults.sweep import rows as sweep
 
 ROWS: Final[tuple[FaultRow, ...]] = tuple(
@@ -15,7 +24,11 @@ ROWS: Final[tuple[FaultRow, ...]] = tuple(
         redis_lost.ROWS,
         redis_returns.ROWS,
         replicas.ROWS,
+        redis_sick.ROWS,
+        postgres_lost.ROWS,
         postgres_wire.ROWS,
+        postgres_sick.ROWS,
+        postgres_disk.ROWS,
         sweep.ROWS,
         house.ROWS,
     )

@@ -55,6 +55,10 @@ class OwnRedis:
         found = (await self.info("errorstats")).get(f"errorstat_{name}", {})
         return int(found.get("count", 0)) if isinstance(found, dict) else 0
 
+    async def refused(self) -> int:
+        """How many commands this server process has answered with an error, those inside scripts too."""
+        return int((await self.info("stats"))["total_error_replies"])
+
     async def send(self, *words: str) -> None:
         """One command that the client has no name for."""
         await self.direct.execute_command(*words)  # type: ignore[no-untyped-call]

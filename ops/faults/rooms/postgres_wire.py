@@ -6,6 +6,7 @@ What was acknowledged is committed; an outcome that was not heard is read back u
 from typing import Final
 
 from kit.embedded.wire import Mishap, Wire
+from ops.faults.controls import without_reading_back
 from ops.faults.course import hold
 from ops.faults.matrix import FaultRow, Found, Ground
 from ops.faults.process import Ways
@@ -15,7 +16,7 @@ ASK_SECONDS: Final = 0.4  # how long bystanders keep asking while something is b
 DELAY_SECONDS: Final = 0.1
 
 
-async def _break_commits(ground: Ground, mishap: Mishap, what: str) -> Found:
+async def _break_commits(ground: Ground, mishap: Mishap, what: str, *, repairing: bool = True) -> Found:
     async with Wire(ground.database_url) as wire:
 
         async def inject(room: Room) -> str:
@@ -26,11 +27,16 @@ async def _break_commits(ground: Ground, mishap: Mishap, what: str) -> Found:
             times = wire.counts[mishap]
             return f"{times} {what} from {served} served on" if times else ""
 
-        return await hold(ground, inject, Ways([wire.url], [ground.redis_url]))
+        return await hold(ground, inject, Ways([wire.url], [ground.redis_url]), repairing=repairing)
 
 
 async def _commit_reply_lost(ground: Ground) -> Found:
     return await _break_commits(ground, "lost_reply", "COMMITs carried out and not heard of")
+
+
+async def _commit_reply_lost_and_not_read_back(ground: Ground) -> Found:
+    async with without_reading_back(ground):
+        return await _break_commits(ground, "lost_reply", "COMMITs not heard of", repairing=False)
 
 
 async def _commit_reset(ground: Ground) -> Found:
@@ -53,7 +59,8 @@ async def _slow(ground: Ground) -> Found:
 
 ROWS: Final = (
     FaultRow("D1.commit_reply_lost", "the connection breaks after COMMIT was carried out",
-             "COMMIT 已执行而连接断开", "room", _commit_reply_lost),
+             "COMMIT 已执行而连接断开", "room", _commit_reply_lost,
+             _commit_reply_lost_and_not_read_back),
     FaultRow("D1.commit_reset", "the connection breaks before COMMIT arrives",
              "COMMIT 到达之前连接断开", "room", _commit_reset),
     FaultRow("D2.slow", "each answer of PostgreSQL is 100 ms late",
