@@ -20,7 +20,7 @@ from kit.embedded.ports import free_port
 from kit.embedded.postgres import CONFIGURATION, EmbeddedPostgres, server_class
 from ops.faults.course import hold
 from ops.faults.matrix import Found, Ground, Trial
-from ops.faults.process import Ways
+from ops.faults.process import Bounds, Ways
 from ops.faults.room import Room
 from ops.faults.waiting import wait_until
 from ops.migrate import migrate
@@ -148,21 +148,23 @@ async def own_postgres(
 OwnFault = Callable[[Room, OwnPostgres], Awaitable[str]]
 
 
-def on_its_own(fault: OwnFault, configuration: str = "") -> Trial:
+def on_its_own(fault: OwnFault, configuration: str = "", bounds: Bounds | None = None) -> Trial:
     """A trial whose processes have a PostgreSQL of its own."""
 
     async def trial(ground: Ground) -> Found:
         async with own_postgres(ground, configuration=configuration) as postgres:
-            return await hold_on(ground, postgres, fault)
+            return await hold_on(ground, postgres, fault, bounds)
 
     return trial
 
 
-async def hold_on(ground: Ground, postgres: OwnPostgres, fault: OwnFault) -> Found:
+async def hold_on(
+    ground: Ground, postgres: OwnPostgres, fault: OwnFault, bounds: Bounds | None = None
+) -> Found:
     """A trial on a server that runs already."""
 
     async def inject(room: Room) -> str:
         return await fault(room, postgres)
 
     ground = replace(ground, database_url=postgres.url)
-    return await hold(ground, inject, Ways.straight(ground))
+    return await hold(ground, inject, Ways.straight(ground), bounds=bounds)

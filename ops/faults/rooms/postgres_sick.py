@@ -26,6 +26,10 @@ LOOKS: Final = 12
 DEADLOCK_TRIES_MAX: Final = 15
 IDLE_SECONDS: Final = 0.5
 ASK_SECONDS: Final = 0.4
+# Both processes' pools together need less than there are, as in production.
+_FEW: Final = Bounds(
+    postgres={**POSTGRES, "postgres_pool_connections_max": 3, "postgres_driver_connections_max": 2}
+)
 _LOCK: Final = "SELECT 1 FROM flashsale.buckets WHERE sku = $1 FOR UPDATE"
 _WAITING: Final = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
@@ -69,7 +73,9 @@ async def _deadlock(ground: Ground) -> Found:
         await administrator.execute(f'ALTER DATABASE "{name}" SET deadlock_timeout = 250')
 
         async def inject(room: Room) -> str:
-            served = await room.middle()
+            # Early: a batch that wants both items is there only while the sale lasts.
+            await room.crowd.serves(room.dice.randint(1, 4))
+            served = room.crowd.served
             tries = 0
             seen = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
             async with _connected(ground.database_url) as stranger:
@@ -88,12 +94,18 @@ async def _cross(stranger: asyncpg.Connection, eye: asyncpg.Connection) -> None:
     """Waits, with one item, until somebody who has the other waits for it; then asks for the other."""
 
     async def somebody_waits() -> bool:
-        return bool(await eye.fetchval(_WAITING))
+        if not await eye.fetchval(_WAITING):
+            return False
+        try:
+            await eye.fetch(f"{_LOCK} NOWAIT", OTHER_SKU)
+        except asyncpg.LockNotAvailableError:
+            return True
+        return False
 
     with suppress(asyncpg.PostgresError, TimeoutError):
         async with stranger.transaction():
             await stranger.fetch(_LOCK, SKU)
-            await wait_until(somebody_waits, ASK_SECONDS)
+            await wait_until(somebody_waits, ASK_SECONDS / 2)
             await stranger.fetch(_LOCK, OTHER_SKU)
 
 
@@ -192,7 +204,7 @@ ROWS: Final = (
              "外来事务以相反顺序加锁，批次成为死锁牺牲者", "room", _deadlock),
     FaultRow("D3.connections_exhausted", "PostgreSQL has no connection left, and ours are ended",
              "PostgreSQL 连接耗尽且现有连接被断开", "room",
-             on_its_own(_crowded_out, "max_connections = 24\n")),
+             on_its_own(_crowded_out, "max_connections = 24\n", _FEW)),
     FaultRow("D3.idle_in_transaction", "a session stands still with the item's lock",
              "持锁会话停在事务之中", "room", on_its_own(_idle_in_transaction)),
     FaultRow("D4.read_only", "PostgreSQL is read-only, as a standby", "PostgreSQL 只读（变为备库）", "room",
