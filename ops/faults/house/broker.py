@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,10 +11,10 @@ from sqlalchemy import text
 
 from kit.broker import create_broker
 from ops.faults.house import keys
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
 from ops.faults.house.workers import EVENTS_OPEN, is_some, nothing_left
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 
 COPIES: Final = 10
 WORKERS: Final = ("worker", "worker-2")
@@ -130,16 +130,10 @@ async def _holds_bells(shop: Shop) -> bool:
     return await is_some(shop, EVENTS_OPEN) and not await is_quiet(shop)
 
 
-def _row(
-    row_id: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]], *extras: str
-) -> FaultRow:
-    return FaultRow(row_id, what, what_zh, "house", in_the_house(course, extras=extras))
-
-
 ROWS: Final = (
-    _row("B1.rung_ten_times", "every message is delivered ten times, to two workers",
-         "每条消息投递十次，由两个 worker 并发处理", rung_ten_times, "worker-2"),
-    _row("B1.told_ten_times", "every notice of the provider arrives ten times",
-         "渠道的每条通知到达十次", told_ten_times),
-    _row("B4.flushed", "the broker loses everything in mid-sale", "抢购中消息队列被清空", flushed),
+    house_row("B1.rung_ten_times", "every message is delivered ten times, to two workers",
+              "每条消息投递十次，由两个 worker 并发处理", rung_ten_times, "worker-2"),
+    house_row("B1.told_ten_times", "every notice of the provider arrives ten times",
+              "渠道的每条通知到达十次", told_ten_times),
+    house_row("B4.flushed", "the broker loses everything in mid-sale", "抢购中消息队列被清空", flushed),
 )  # fmt: skip

@@ -1,17 +1,16 @@
 """C1: one process's clock is off by ninety seconds, or is set while it works. The sale follows the stores' time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 from kit.clock import SystemClock
 from ops.faults.house.buyers import Buyer
-from ops.faults.house.shared import SHOPPERS, in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
 from ops.faults.house.workers import nothing_left
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 
 OFF_SECONDS: Final = 90.0
 OPENS_IN_SECONDS: Final = 4.0
@@ -136,21 +135,15 @@ async def keepers_apart(shop: Shop) -> Found:
     )
 
 
-def _row(
-    name: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]], shoppers: int = SHOPPERS
-) -> FaultRow:
-    return FaultRow(f"C1.{name}", what, what_zh, "house", in_the_house(course, shoppers=shoppers))
-
-
 ROWS: Final = (
-    _row("gateway_ahead", "a sale opens while the gateway's clock is 90 s ahead",
-         "开场时网关时钟快 90 秒", gateway_ahead, shoppers=0),
-    _row("gateway_behind", "a sale opens while the gateway's clock is 90 s behind",
-         "开场时网关时钟慢 90 秒", gateway_behind, shoppers=0),
-    _row("gateway_set", "the gateway's clock is set back and forth in mid-sale",
-         "抢购中网关时钟被前后拨动", gateway_set),
-    _row("worker_ahead", "the worker's clock is 90 s ahead of who rings", "worker 时钟快 90 秒", worker_ahead),
-    _row("worker_behind", "the worker's clock is 90 s behind who rings", "worker 时钟慢 90 秒", worker_behind),
-    _row("keepers_apart", "the two keepers' clocks are three minutes apart",
-         "两个 keeper 的时钟相差三分钟", keepers_apart),
+    house_row("C1.gateway_ahead", "a sale opens while the gateway's clock is 90 s ahead",
+              "开场时网关时钟快 90 秒", gateway_ahead, shoppers=0),
+    house_row("C1.gateway_behind", "a sale opens while the gateway's clock is 90 s behind",
+              "开场时网关时钟慢 90 秒", gateway_behind, shoppers=0),
+    house_row("C1.gateway_set", "the gateway's clock is set back and forth in mid-sale",
+              "抢购中网关时钟被前后拨动", gateway_set),
+    house_row("C1.worker_ahead", "the worker's clock is 90 s ahead of who rings", "worker 时钟快 90 秒", worker_ahead),
+    house_row("C1.worker_behind", "the worker's clock is 90 s behind who rings", "worker 时钟慢 90 秒", worker_behind),
+    house_row("C1.keepers_apart", "the two keepers' clocks are three minutes apart",
+              "两个 keeper 的时钟相差三分钟", keepers_apart),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -15,10 +15,10 @@ from ops.faults.house.keepers import (
     leaders,
     taken_over,
 )
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
 from ops.faults.house.workers import nothing_left
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 
 # Draining (1 s), what was begun (10 s), and the stores: less than an orchestrator's grace of 30 s.
 ENDED_SECONDS_MAX: Final = 18.0
@@ -142,17 +142,11 @@ async def keeper_told(shop: Shop) -> Found:
     return await shop.found(shown, recovery_seconds=took, goodput=(before, after))
 
 
-def _row(
-    name: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]], *extras: str
-) -> FaultRow:
-    return FaultRow(f"P4.{name}", what, what_zh, "house", in_the_house(course, extras=extras))
-
-
 ROWS: Final = (
-    _row("gateway_told_to_end", "a gateway is told to end at the peak, another stays",
-         "高峰时一个网关收到 SIGTERM", gateway_told, "gateway-2"),
-    _row("worker_told_to_end", "the worker is told to end with rewards under way",
-         "发奖途中 worker 收到 SIGTERM", worker_told),
-    _row("keeper_told_to_end", "the leading keeper is told to end at the peak",
-         "高峰时主 keeper 收到 SIGTERM", keeper_told),
+    house_row("P4.gateway_told_to_end", "a gateway is told to end at the peak, another stays",
+              "高峰时一个网关收到 SIGTERM", gateway_told, "gateway-2"),
+    house_row("P4.worker_told_to_end", "the worker is told to end with rewards under way",
+              "发奖途中 worker 收到 SIGTERM", worker_told),
+    house_row("P4.keeper_told_to_end", "the leading keeper is told to end at the peak",
+              "高峰时主 keeper 收到 SIGTERM", keeper_told),
 )  # fmt: skip

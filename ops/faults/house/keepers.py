@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 from sqlalchemy import select, text
 
 from ops.faults.house.house import KEEPERS
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 from ops.keeper.fence import Fence, LeadershipLost, fenced_unit_of_work
 from ops.models import Duty
 from queueing.store import advance
@@ -179,17 +179,13 @@ async def stale_leader_unguarded(shop: Shop) -> Found:
     return await _stale_leader(shop, guarded=False)
 
 
-def _row(name: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]]) -> FaultRow:
-    return FaultRow(f"P3.{name}", what, what_zh, "house", in_the_house(course))
-
-
 ROWS: Final = (
-    _row("leader_killed", "the leading keeper dies in a wave of reservations", "主 keeper 在抢购中被杀", leader_killed),
-    _row("both_killed", "both keepers die and start again", "两个 keeper 同时被杀后重启", both_killed),
-    _row("killed_in_mid_relay", "the keeper dies between marking outbox events and committing that",
-         "keeper 在转发 outbox 途中被杀", killed_in_mid_relay),
-    _row("leader_stopped", "the leading keeper stands still past its lease and wakes up",
-         "主 keeper 停顿超过租约后恢复", leader_stopped_past_its_lease),
-    FaultRow("P3.stale_leader", "a leader of yesterday writes with its old number", "旧主用过期的围栏号写入", "house",
-             in_the_house(stale_leader_refused), in_the_house(stale_leader_unguarded)),
+    house_row("P3.leader_killed", "the leading keeper dies in a wave of reservations", "主 keeper 在抢购中被杀", leader_killed),
+    house_row("P3.both_killed", "both keepers die and start again", "两个 keeper 同时被杀后重启", both_killed),
+    house_row("P3.killed_in_mid_relay", "the keeper dies between marking outbox events and committing that",
+              "keeper 在转发 outbox 途中被杀", killed_in_mid_relay),
+    house_row("P3.leader_stopped", "the leading keeper stands still past its lease and wakes up",
+              "主 keeper 停顿超过租约后恢复", leader_stopped_past_its_lease),
+    house_row("P3.stale_leader", "a leader of yesterday writes with its old number", "旧主用过期的围栏号写入",
+              stale_leader_refused, control=stale_leader_unguarded),
 )  # fmt: skip

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from ops.faults.house.buyers import Buyer
 from ops.faults.house.rights import reserve_once, units_of
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
 from ops.faults.house.terms import SKU, Terms
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 
 AT_ONCE: Final = 20
 LIMIT: Final = 2
@@ -61,7 +61,7 @@ def _wish(buyer: Buyer, key: str) -> dict[str, Any]:
 
 
 ROWS: Final = (
-    FaultRow("S5.misused_keys", "idempotency keys are reused, borrowed, repeated at once, too long or missing",
-             "幂等键被挪用、并发、过长、缺失或事后重用", "house",
-             in_the_house(misused_keys, Terms(per_user_limit=LIMIT))),
+    house_row("S5.misused_keys", "idempotency keys are reused, borrowed, repeated at once, too long or missing",
+              "幂等键被挪用、并发、过长、缺失或事后重用",
+              misused_keys, terms=Terms(per_user_limit=LIMIT)),
 )  # fmt: skip

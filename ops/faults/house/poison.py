@@ -6,10 +6,10 @@ import msgspec
 from dramatiq import Message
 
 from ops.faults.house import keys
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
 from ops.faults.house.workers import nothing_left
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 
 HUGE_CHARACTERS: Final = 1_000_000
 UNREADABLE: Final = (b"{not json", b"", b"\xff\xfe\x00", b"[]", b'{"queue_name": "rewards"}')
@@ -70,6 +70,6 @@ async def poisoned(shop: Shop) -> Found:
 
 
 ROWS: Final = (
-    FaultRow("B2.poisoned", "messages nobody can read or do lie among the real ones",
-             "消息队列混入无法解析、未知或超大的消息", "house", in_the_house(poisoned)),
+    house_row("B2.poisoned", "messages nobody can read or do lie among the real ones",
+              "消息队列混入无法解析、未知或超大的消息", poisoned),
 )  # fmt: skip

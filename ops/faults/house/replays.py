@@ -8,10 +8,10 @@ from standardwebhooks.webhooks import Webhook
 
 from kit.clock import SystemClock, rfc3339
 from ops.faults.house.broker import is_quiet, ring_copies
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
 from ops.faults.house.workers import nothing_left
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 
 DAY_MS: Final = 86_400_000
 # What a replay must not move: how far everything of the sale is.
@@ -83,6 +83,6 @@ async def _old_notices(shop: Shop) -> int:
 
 
 ROWS: Final = (
-    FaultRow("B3.late_and_again", "messages and notices come again, days late and out of order",
-             "消息与通知迟到数天、乱序、重放", "house", in_the_house(late_and_again)),
+    house_row("B3.late_and_again", "messages and notices come again, days late and out of order",
+              "消息与通知迟到数天、乱序、重放", late_and_again),
 )  # fmt: skip

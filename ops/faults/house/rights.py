@@ -3,7 +3,6 @@
 import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -12,10 +11,10 @@ from kit.clock import SystemClock
 from kit.signing import Keyring
 from ops.faults.house.buyers import Buyer
 from ops.faults.house.door import Answer
-from ops.faults.house.shared import SHOPPERS, TERMS, in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
 from ops.faults.house.terms import SKU, Terms
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 from queueing.admissions import AdmissionFacts, sign_admission
 from queueing.tickets import TicketFacts, sign_ticket
 
@@ -183,22 +182,11 @@ def _must_refuse(shop: Shop, tried: Counter[str], how: str, answer: Answer) -> N
         shop.wrong.append(f"jump_accepted: {how}, {answer.status}")
 
 
-def _row(
-    row_id: str,
-    what: str,
-    what_zh: str,
-    course: Callable[[Shop], Awaitable[Found]],
-    terms: Terms = TERMS,
-    shoppers: int = SHOPPERS,
-) -> FaultRow:
-    return FaultRow(row_id, what, what_zh, "house", in_the_house(course, terms, shoppers=shoppers))
-
-
 ROWS: Final = (
-    _row("S2.used_1000_times", "one admission and one ticket are used a thousand times at once",
-         "同一入场凭证并发使用一千次", used_1000_times, Terms(per_user_limit=LIMIT)),
-    _row("S2.on_another_account", "a ticket and an admission are used on another account",
-         "排队号与入场凭证被他人盗用", on_another_account),
-    _row("S3.jumped", "shoppers try to get in before the start and past the queue",
-         "开场前与插队的各种尝试", jumped, shoppers=0),
+    house_row("S2.used_1000_times", "one admission and one ticket are used a thousand times at once",
+              "同一入场凭证并发使用一千次", used_1000_times, terms=Terms(per_user_limit=LIMIT)),
+    house_row("S2.on_another_account", "a ticket and an admission are used on another account",
+              "排队号与入场凭证被他人盗用", on_another_account),
+    house_row("S3.jumped", "shoppers try to get in before the start and past the queue",
+              "开场前与插队的各种尝试", jumped, shoppers=0),
 )  # fmt: skip

@@ -12,9 +12,9 @@ import msgspec
 from ops.faults.house.buyers import Buyer
 from ops.faults.house.endings import dropped, looked_at, two_gateways
 from ops.faults.house.house import KEEPERS
-from ops.faults.house.shared import SHOPPERS, in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 
 LOCK_SECONDS_MAX: Final = (
     0.5  # a migration that waits longer stands in the way of those who buy: it tries again
@@ -174,24 +174,13 @@ async def user_keys_rotated(shop: Shop) -> Found:
     return await _rotated(shop, "IDENTITY_KEYS", _old_token)
 
 
-def _row(
-    row_id: str,
-    what: str,
-    what_zh: str,
-    course: Callable[[Shop], Awaitable[Found]],
-    *extras: str,
-    shoppers: int = SHOPPERS,
-) -> FaultRow:
-    return FaultRow(row_id, what, what_zh, "house", in_the_house(course, shoppers=shoppers, extras=extras))
-
-
 ROWS: Final = (
-    _row("O2.expanded", "the tables are expanded and contracted in mid-sale under old and new processes",
-         "抢购中扩展、收缩表结构，新旧进程并存", expanded, "gateway-2"),
-    _row("O2.rolled", "every process is replaced in mid-sale, one after the other",
-         "抢购中逐个替换所有进程", rolled, "gateway-2", shoppers=28),
-    _row("O3.queue_keys_rotated", "the keys of tickets and admissions are rotated in mid-sale",
-         "抢购中轮换排队与入场密钥", queue_keys_rotated),
-    _row("O3.user_keys_rotated", "the keys of user tokens are rotated in mid-sale",
-         "抢购中轮换用户令牌密钥", user_keys_rotated),
+    house_row("O2.expanded", "the tables are expanded and contracted in mid-sale under old and new processes",
+              "抢购中扩展、收缩表结构，新旧进程并存", expanded, "gateway-2"),
+    house_row("O2.rolled", "every process is replaced in mid-sale, one after the other",
+              "抢购中逐个替换所有进程", rolled, "gateway-2", shoppers=28),
+    house_row("O3.queue_keys_rotated", "the keys of tickets and admissions are rotated in mid-sale",
+              "抢购中轮换排队与入场密钥", queue_keys_rotated),
+    house_row("O3.user_keys_rotated", "the keys of user tokens are rotated in mid-sale",
+              "抢购中轮换用户令牌密钥", user_keys_rotated),
 )  # fmt: skip

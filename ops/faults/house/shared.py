@@ -14,7 +14,7 @@ from ops.faults.house.door import Door
 from ops.faults.house.house import House
 from ops.faults.house.shop import Shop
 from ops.faults.house.terms import Terms, apply_sale
-from ops.faults.matrix import Found, Ground, Trial
+from ops.faults.matrix import FaultRow, Found, Ground, Trial
 from ops.run.stores import Stores, open_stores
 
 SHOPPERS: Final = 24  # more than there are units, so that every sale sells out
@@ -60,6 +60,26 @@ def in_the_house(
                 return Found("the course could not go on", violations=(f"stuck: {stuck}",))
 
     return trial
+
+
+def house_row(
+    row_id: str,
+    what: str,
+    what_zh: str,
+    course: Course,
+    *extras: str,
+    terms: Terms = TERMS,
+    shoppers: int = SHOPPERS,
+    control: Course | None = None,
+) -> FaultRow:
+    """A row whose trial follows `course` in the house; `control` is the course without its guard."""
+
+    def trial(of: Course) -> Trial:
+        return in_the_house(of, terms, shoppers=shoppers, extras=extras)
+
+    return FaultRow(
+        row_id, what, what_zh, "house", trial(course), None if control is None else trial(control)
+    )
 
 
 @asynccontextmanager

@@ -2,15 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ops.faults.house.endings import two_gateways
 from ops.faults.house.keepers import duties_of, leader_of, leaders
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
 from ops.faults.house.workers import WAITING_FOR_A_LOCK, is_some, locked, messages_in_hand, nothing_left
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 
 STALL_SECONDS: Final = 5.0
 SHORT_STALL_SECONDS: Final = (1.0, 2.5)  # well within the lease of five
@@ -111,18 +110,12 @@ async def keeper_stalled(shop: Shop) -> Found:
     )
 
 
-def _row(
-    name: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]], *extras: str
-) -> FaultRow:
-    return FaultRow(f"P5.{name}", what, what_zh, "house", in_the_house(course, extras=extras))
-
-
 ROWS: Final = (
-    _row("gateway_stalled", "one of two gateways stands still for five seconds at the peak",
-         "高峰时两个网关之一停顿五秒", gateway_stalled, "gateway-2"),
-    _row("only_gateway_stalled", "the only gateway stands still at the peak", "高峰时唯一的网关停顿", only_gateway_stalled),
-    _row("worker_stalled", "a worker stands still until another has done its work, and goes on",
-         "worker 停顿，工作由另一个完成后它又恢复", worker_stalled, "worker-2"),
-    _row("keeper_stalled", "the leading keeper stands still for less than its lease",
-         "主 keeper 停顿短于租约", keeper_stalled),
+    house_row("P5.gateway_stalled", "one of two gateways stands still for five seconds at the peak",
+              "高峰时两个网关之一停顿五秒", gateway_stalled, "gateway-2"),
+    house_row("P5.only_gateway_stalled", "the only gateway stands still at the peak", "高峰时唯一的网关停顿", only_gateway_stalled),
+    house_row("P5.worker_stalled", "a worker stands still until another has done its work, and goes on",
+              "worker 停顿，工作由另一个完成后它又恢复", worker_stalled, "worker-2"),
+    house_row("P5.keeper_stalled", "the leading keeper stands still for less than its lease",
+              "主 keeper 停顿短于租约", keeper_stalled),
 )  # fmt: skip

@@ -6,16 +6,15 @@ The gateway of these rows is a narrow one, so that a storm of several times its 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from ops.faults.house.buyers import Buyer
 from ops.faults.house.door import Answer
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import GOOD_SECONDS, Shop
 from ops.faults.house.terms import SKU, Terms
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 
 NARROW: Final = {
     "OVERLOAD_LIMIT_START": "4",
@@ -151,14 +150,11 @@ async def when_told_to(shop: Shop) -> Found:
     return await _weathered(shop, at_once=True, when_told=True)
 
 
-def _row(name: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]]) -> FaultRow:
-    trial = in_the_house(course, Terms(UNITS, LIMIT, hold_seconds=5), shoppers=0)
-    return FaultRow(f"X3.{name}", what, what_zh, "house", trial)
-
+TERMS: Final = Terms(UNITS, LIMIT, hold_seconds=5)
 
 ROWS: Final = (
-    _row("at_the_start", "five to ten times what the gateway can bear, and the refused ask again at once",
-         "五至十倍负载，被拒者立即重试", at_the_start),
-    _row("when_told_to", "everybody at one instant, and again exactly when Retry-After ends",
-         "同一瞬间涌入，Retry-After 到期时同时重试", when_told_to),
+    house_row("X3.at_the_start", "five to ten times what the gateway can bear, and the refused ask again at once",
+              "五至十倍负载，被拒者立即重试", at_the_start, terms=TERMS, shoppers=0),
+    house_row("X3.when_told_to", "everybody at one instant, and again exactly when Retry-After ends",
+              "同一瞬间涌入，Retry-After 到期时同时重试", when_told_to, terms=TERMS, shoppers=0),
 )  # fmt: skip

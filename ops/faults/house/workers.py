@@ -2,16 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from sqlalchemy import text
 
 from ops.faults.house import keys
-from ops.faults.house.shared import in_the_house
+from ops.faults.house.shared import house_row
 from ops.faults.house.shop import Shop
-from ops.faults.matrix import FaultRow, Found
+from ops.faults.matrix import Found
 
 # Five seconds until a dead worker's messages are given to another, and a poll that looks for them.
 REDELIVERED_SECONDS_MAX: Final = 15.0
@@ -172,17 +172,13 @@ async def _more_than(shop: Shop, statement: str, number: int) -> bool:
     return await shop.count(statement) > number
 
 
-def _row(name: str, what: str, what_zh: str, course: Callable[[Shop], Awaitable[Found]]) -> FaultRow:
-    return FaultRow(f"P2.{name}", what, what_zh, "house", in_the_house(course))
-
-
 ROWS: Final = (
-    _row("killed_after_fetch", "a worker dies with messages fetched and nothing begun",
-         "worker 取到消息、尚未开始时被杀", after_fetch),
-    _row("killed_after_claim", "a worker dies with an event opened and nothing granted",
-         "worker 已锁定事件、尚未发放时被杀", after_claim),
-    _row("killed_after_providers_call", "a worker dies after the provider has paid and before it hears so",
-         "渠道已付款、worker 未收到回复时被杀", after_the_providers_call),
-    _row("killed_after_record", "a worker dies after its commit and before the acknowledgement",
-         "worker 已提交、尚未确认消息时被杀", after_record_before_ack),
+    house_row("P2.killed_after_fetch", "a worker dies with messages fetched and nothing begun",
+              "worker 取到消息、尚未开始时被杀", after_fetch),
+    house_row("P2.killed_after_claim", "a worker dies with an event opened and nothing granted",
+              "worker 已锁定事件、尚未发放时被杀", after_claim),
+    house_row("P2.killed_after_providers_call", "a worker dies after the provider has paid and before it hears so",
+              "渠道已付款、worker 未收到回复时被杀", after_the_providers_call),
+    house_row("P2.killed_after_record", "a worker dies after its commit and before the acknowledgement",
+              "worker 已提交、尚未确认消息时被杀", after_record_before_ack),
 )  # fmt: skip
