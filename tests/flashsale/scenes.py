@@ -1,11 +1,9 @@
 """Scenes that the tests of this room set: sales, admitted shoppers, services over real servers."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 from uuid import UUID, uuid4
 
 from msgspec import structs
@@ -128,38 +126,3 @@ def a_wish(sale_id: str, user_id: str, *, key: str | None = None, **changes: Any
     home = (sale_id, changes.get("sku", SKU), 0)
     wish = Wish(new_id(), sale_id, SKU, user_id, 1, key or uuid4().hex, b"same", uuid4(), 7, None, home, 1)
     return structs.replace(wish, **changes)
-
-
-class LossyRedis:
-    """Stands between a client and Redis; while `losing`, Redis hears everything and its answers are lost."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self.losing = 0  # how many more answers to lose
-        self.lost = 0
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._port)
-        try:
-            while sent := await reader.read(1 << 20):
-                back.write(sent)
-                answer = await there.read(1 << 20)
-                if self.losing and b"EVALSHA" in sent:
-                    self.losing -= 1
-                    self.lost += 1
-                    break
-                writer.write(answer)
-        finally:
-            for stream in (writer, back):
-                stream.close()
-                with suppress(OSError):
-                    await stream.wait_closed()

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 
@@ -16,12 +15,13 @@ from flashsale.snapshots import take_snapshots
 from flashsale.stock import EndedHold, StockClaims, give_back
 from flashsale.upkeep import StockRepair, stock_views
 from kit.embedded import ServerUrls
+from kit.embedded.wire import Wire
 from kit.errors import Unavailable
 from kit.postgres import Postgres
 from kit.redis import connect
 from kit.settings import PostgresSettings, RedisSettings
 from tests.flashsale.conftest import OpenShop, StartService
-from tests.flashsale.scenes import IMPATIENT, SKU, LossyRedis, Shop, a_request, a_wish, an_item
+from tests.flashsale.scenes import IMPATIENT, SKU, Shop, a_request, a_wish, an_item
 
 SETTINGS = FlashsaleSettings()
 
@@ -41,14 +41,14 @@ async def test_a_claim_whose_answer_was_lost_is_sent_again_and_taken_once(
     open_shop: OpenShop, start_service: StartService, servers: ServerUrls, redis_settings: RedisSettings
 ) -> None:
     shop = await open_shop()
-    async with LossyRedis(urlsplit(servers.redis_stock).port) as lossy:
-        client = connect(f"redis://127.0.0.1:{lossy.port}/0", redis_settings, purpose="stock")
+    async with Wire(servers.redis_stock) as wire:
+        client = connect(wire.url, redis_settings, purpose="stock")
         service = await start_service(shop, stock=client)
-        lossy.losing = 1
+        wire.next("lost_reply", asked=b"EVALSHA")
         reserved = await service.reserve(a_request(shop.sale_id, "ada"))
         await service.stop()
         await client.aclose()
-    assert lossy.lost == 1
+    assert wire.counts["lost_reply"] == 1
     assert not reserved.replayed
     assert (await shop.available(), await shop.taken(), await shop.pending()) == (9, 1, 0)
 
@@ -69,10 +69,10 @@ async def test_when_all_answers_are_lost_the_ledger_decides_and_the_units_are_co
     open_shop: OpenShop, start_service: StartService, servers: ServerUrls, redis_settings: RedisSettings
 ) -> None:
     shop = await open_shop()
-    async with LossyRedis(urlsplit(servers.redis_stock).port) as lossy:
-        client = connect(f"redis://127.0.0.1:{lossy.port}/0", redis_settings, purpose="stock")
+    async with Wire(servers.redis_stock) as wire:
+        client = connect(wire.url, redis_settings, purpose="stock")
         service = await start_service(shop, stock=client, redis_rest_seconds=0.001)
-        lossy.losing = 2
+        wire.next("lost_reply", times=2, asked=b"EVALSHA")
         await service.reserve(a_request(shop.sale_id, "ada"))
         await service.stop()
         await client.aclose()

@@ -7,12 +7,12 @@ import pytest
 from flashsale.errors import LimitReached
 from flashsale.facts import Reserved
 from kit.embedded import ServerUrls
+from kit.embedded.wire import Wire
 from kit.errors import Unavailable
 from kit.postgres import Postgres
 from kit.settings import PostgresSettings
 from tests.flashsale.conftest import OpenShop, StartService
 from tests.flashsale.scenes import a_request
-from tests.kit.frozen import FreezingPostgres
 
 ENOUGH_SECONDS = 30.0  # several times all bounds together; reached only by who waits for ever
 BRIEF = {"commit_seconds_max": 0.3, "read_back_seconds_max": 0.3, "queue_seconds_max": 5.0}
@@ -23,7 +23,7 @@ async def test_a_silent_postgresql_stops_no_lane(
 ) -> None:
     shop = await open_shop()
     here = shop.postgres
-    async with FreezingPostgres(servers.database) as frozen:
+    async with Wire(servers.database) as frozen:
         settings = PostgresSettings(
             database_url=frozen.url, postgres_statement_seconds=0.5, postgres_pool_wait_seconds=0.5
         )
@@ -32,13 +32,13 @@ async def test_a_silent_postgresql_stops_no_lane(
         await service.reserve(a_request(shop.sale_id, "ada"))
         with pytest.raises(LimitReached):
             await service.reserve(a_request(shop.sale_id, "ada"))
-        frozen.freeze()
+        frozen.silence()
         # Ada has reserved before: her lane looks for her key. The others' lane commits.
         asks = [service.reserve(a_request(shop.sale_id, user)) for user in ("ada", "bob", "ada", "eve")]
         async with asyncio.timeout(ENOUGH_SECONDS):
             answers = await asyncio.gather(*asks, return_exceptions=True)
         assert [type(answer) for answer in answers] == [Unavailable] * 4
-        frozen.thaw()
+        frozen.heal()
         async with asyncio.timeout(ENOUGH_SECONDS):
             assert isinstance(await _served(service, shop.sale_id), Reserved)
             with pytest.raises(LimitReached):

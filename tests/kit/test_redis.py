@@ -1,8 +1,7 @@
 """A write whose answer is lost runs once; redis-py's defaults would run it again and again."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -11,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+from kit.embedded.wire import ALWAYS, Wire
 from kit.errors import StartRefused
 from kit.redis import RedisRoles, connect, is_away
 from kit.settings import RedisSettings
@@ -19,32 +19,9 @@ from kit.settings import RedisSettings
 @asynccontextmanager
 async def losing_answers(settings: RedisSettings, command: bytes) -> AsyncIterator[str]:
     """The URL of a Redis that hears everything and whose answers to `command` never arrive."""
-    real = urlsplit(settings.redis_stock_url)
-    serving: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.add(asyncio.current_task())  # type: ignore[arg-type]
-        there, back = await asyncio.open_connection(real.hostname, real.port)
-        try:
-            with suppress(OSError):
-                while sent := await reader.read(65536):
-                    back.write(sent)
-                    answer = await there.read(65536)
-                    if command in sent:
-                        break
-                    writer.write(answer)
-        finally:
-            for stream in (writer, back):
-                stream.close()
-                with suppress(OSError):
-                    await stream.wait_closed()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    yield f"redis://127.0.0.1:{port}{real.path or '/0'}"
-    server.close()
-    await server.wait_closed()
-    await asyncio.gather(*serving, return_exceptions=True)
+    async with Wire(settings.redis_stock_url) as wire:
+        wire.next("lost_reply", times=ALWAYS, asked=command)
+        yield wire.url
 
 
 async def test_a_write_whose_answer_is_lost_runs_once(

@@ -21,6 +21,7 @@ from gateway.limiting import Limiting
 from gateway.settings import GatewaySettings
 from kit.embedded.ports import free_port
 from kit.embedded.redis import EmbeddedRedis
+from kit.embedded.wire import ALWAYS, Wire
 from kit.postgres import Postgres
 from kit.redis import RedisRoles, connect
 from kit.settings import RedisSettings
@@ -31,7 +32,6 @@ from queueing.limits.settings import LimitSettings
 from tests.gateway.lane.conftest import Served, serving
 from tests.gateway.lane.wire import Answer, request
 from tests.gateway.scene import QUEUEING, SKU, Scene, opened_scene
-from tests.wires import Wire
 
 UNITS, SHOPPERS = 40, 12
 # Connecting, a claim and its repeat may each take their bound, then the ledger alone; the deadline of the gate is 9 s.
@@ -127,11 +127,11 @@ async def _slow_by_2_s(ground: Ground) -> None:
 
 
 async def _half_open(ground: Ground) -> None:
-    ground.wire.stalled = True
+    ground.wire.silence()
 
 
 async def _answers_lost(ground: Ground) -> None:
-    ground.wire.deaf = True
+    ground.wire.next("lost_reply", times=ALWAYS)
 
 
 async def _restarted(ground: Ground) -> None:

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from gateway.limits_headers import limit_headers
 from kit.clock import SteppedClock
+from kit.embedded.wire import ALWAYS, Wire
 from kit.redis import connect
 from kit.settings import RedisSettings
 from queueing.limits import keys
@@ -15,7 +16,6 @@ from queueing.limits.policy import DAY_US, HOUR_US, SECOND_US, Check, LimitPolic
 from queueing.limits.service import Limits
 from queueing.limits.settings import LimitSettings
 from tests.queueing.limits.scene import Server, take_all
-from tests.wires import Wire
 
 USER = LimitPolicy("user", 2, HOUR_US)
 
@@ -123,7 +123,7 @@ async def test_envoy_piled_up_requests_behind_a_redis_that_did_not_answer(server
     async with Wire(server.url) as wire:
         client = connect(wire.url, RedisSettings(redis_command_seconds=30), purpose="limits")
         limits = Limits(client, LimitSettings(answer_seconds_max=0.1), SteppedClock())
-        wire.stalled = True
+        wire.silence()
         asking = (limits.check([Check(USER, f"k{n}")], scope=scope) for n in range(500))
         async with asyncio.timeout(15):
             answers = await asyncio.gather(*asking, return_exceptions=True)
@@ -155,11 +155,11 @@ async def test_redis_py_ran_a_command_eleven_times_when_its_answer_was_lost(
         limits = Limits(client, LimitSettings(answer_seconds_max=5), SteppedClock())
         checks = [Check(LimitPolicy("user", 100, DAY_US), "a")]
         await limits.check(checks, scope=scope)
-        wire.deaf = True
+        wire.next("lost_reply", times=ALWAYS)
         with pytest.raises(Exception, match="unavailable"):
             await limits.check(checks, scope=scope)
-        assert wire.swallowed == 1
-        wire.deaf = False
+        assert wire.counts["lost_reply"] == 1
+        wire.heal()
         sure = Limits(own_store, LimitSettings(answer_seconds_max=10), SteppedClock())
         assert (await sure.peek(checks, scope=scope)).policies[0].remaining == 98
         await limits.stop()
