@@ -20,10 +20,10 @@ from kit.identity import ROLES, Identities, IdentitySettings
 from kit.ids import is_user_id
 from kit.redis import connect
 from kit.settings import RedisSettings, read_settings
+from kit.web.languages import Language
 from ops.desk.audit import Viewer
 from ops.desk.places import place_finder
 from ops.desk.service import Answer, Desk
-from ops.desk.texts import Language
 from ops.desk.view import SaleShown, ShopperShown, show
 from ops.terminal import terminal_postgres, terminal_user
 

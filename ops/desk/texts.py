@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
+from kit.web.languages import Language
 from ops.desk.rules import Reason, State
 
-Language = Literal["zh-CN", "en"]
 Text = Mapping[Language, str]
 
 

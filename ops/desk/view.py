@@ -5,13 +5,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from kit.clock import rfc3339
+from kit.web.languages import Language
 from ops.desk import texts
 from ops.desk.facts import ShopperFacts
 from ops.desk.masks import mask_phone, mask_text
 from ops.desk.rules import Reason, State, find_verdict
 from ops.desk.service import Answer, Found
 from ops.desk.steps import Step, list_steps
-from ops.desk.texts import Language
 
 
 class _Shown(BaseModel):

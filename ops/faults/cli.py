@@ -24,13 +24,14 @@ from rich.progress import (
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
 from kit.settings import PostgresSettings, RedisSettings
+from kit.web.languages import Language
 from ops.faults import catalogue
 from ops.faults.grounds import Grounds
 from ops.faults.house import rows as house
 from ops.faults.matrix import FaultRow
 from ops.faults.report import Report
 from ops.faults.runner import run_rows, trials_of
-from ops.faults.texts import Language, say
+from ops.faults.texts import say
 from ops.planning.language import terminal_language
 from ops.run.machine import measured_on
 
@@ -52,7 +53,7 @@ def faults(
     names: Annotated[bool, typer.Option("--list", help="Names the rows and ends.")] = False,
 ) -> None:
     """Breaks what the sale stands on, row by row, on servers of its own, and judges what was promised."""
-    language: Language = "zh-CN" if terminal_language() == "zh-CN" else "en"
+    language = terminal_language()
     console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else COLUMNS)
     rows = catalogue.pick(catalogue.ROWS, only)
     if names:

@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kit.web.languages import Language
 from ops.faults.matrix import Found
-from ops.faults.texts import Language, say
+from ops.faults.texts import say
 from ops.faults.verdict import GOODPUT_RATIO_MIN, Outcome, Trialled, goodput_ratio
 from ops.invariants.rows import Row
 

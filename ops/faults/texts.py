@@ -1,8 +1,8 @@
 """What the matrix says to whoever reads or watches it, in both languages. Pure."""
 
-from typing import Final, Literal
+from typing import Final
 
-Language = Literal["zh-CN", "en"]
+from kit.web.languages import Language
 
 TEXTS: Final[dict[str, dict[Language, str]]] = {
     "title": {"en": "Fault matrix", "zh-CN": "故障矩阵"},

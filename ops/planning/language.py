@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from kit.errors import DomainError
+from kit.web.languages import Language
 
 REFUSALS: Final[Mapping[str, Mapping[str, str]]] = {
     "sale_already_open": {
@@ -42,7 +43,7 @@ REFUSALS: Final[Mapping[str, Mapping[str, str]]] = {
 }  # fmt: skip
 
 
-def terminal_language() -> str:
+def terminal_language() -> Language:
     """`zh-CN` where the locale is Chinese, else `en`."""
     locale = next(
         (os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), ""

@@ -90,7 +90,7 @@ def run(
         clustered=topology is Topology.CLUSTER,
     )
     width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else REPORT_COLUMNS
-    show = Show(Console(width=width), "zh-CN" if terminal_language() == "zh-CN" else "en")
+    show = Show(Console(width=width), terminal_language())
     raise typer.Exit(_run(plan, show, began))
 
 

@@ -9,11 +9,12 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from kit.web.languages import Language
 from ops.invariants.rows import Row
 from ops.run.plan import RunPlan
 from ops.run.programs import PROGRAMS
 from ops.run.strike import Struck
-from ops.run.texts import Language, say
+from ops.run.texts import say
 
 MIB: Final = 1024 * 1024
 OUTCOMES: Final = (

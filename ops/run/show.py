@@ -10,7 +10,8 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from ops.run.texts import Language, say
+from kit.web.languages import Language
+from ops.run.texts import say
 
 COUNTS: Final = ("arrived", "waiting", "admitted", "reserved", "confirmed", "rewarded", "requests")
 LINE_SECONDS: Final = 5.0  # where no terminal can show a moving table, a line is printed this often

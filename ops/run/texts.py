@@ -1,8 +1,8 @@
 """What a run says to whoever watches it, in both languages. Pure."""
 
-from typing import Final, Literal
+from typing import Final
 
-Language = Literal["zh-CN", "en"]
+from kit.web.languages import Language
 
 TEXTS: Final[dict[str, dict[Language, str]]] = {
     "servers": {"en": "starting PostgreSQL and Redis", "zh-CN": "正在启动 PostgreSQL 与 Redis"},

@@ -3,9 +3,9 @@
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-Language = Literal["zh-CN", "en"]
+from kit.web.languages import Language
 
 ASSETS: Final = {"pay.css": "text/css; charset=utf-8", "pay.js": "text/javascript; charset=utf-8"}
 SECURITY_HEADERS: Final = {
