@@ -94,11 +94,7 @@ async def main() -> None:
 async def _reach() -> None:
     redis_settings = read_settings(RedisSettings)
     await reach_postgres(read_settings(PostgresSettings))
-    for role, url in {
-        "QUEUE": redis_settings.redis_queue_url,
-        "STOCK": redis_settings.redis_stock_url,
-        "LIMITS": redis_settings.redis_limits_url,
-    }.items():
+    for role, url in redis_settings.room_urls.items():
         await reach_redis_role(role, url, redis_settings, wait_seconds=10.0)
 
 

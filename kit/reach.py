@@ -61,13 +61,7 @@ async def _refuse_unbounded(connection: asyncpg.Connection) -> None:
 
 async def reach_redis(settings: RedisSettings, *, wait_seconds: float = 10.0) -> None:
     """Returns once the Redis of every role answers. Raises `StartRefused`."""
-    roles = {
-        "QUEUE": settings.redis_queue_url,
-        "STOCK": settings.redis_stock_url,
-        "LIMITS": settings.redis_limits_url,
-        "BROKER": settings.redis_broker_url,
-    }
-    for role, url in roles.items():
+    for role, url in settings.urls.items():
         await reach_redis_role(role, url, settings, wait_seconds=wait_seconds)
 
 

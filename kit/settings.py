@@ -68,6 +68,20 @@ class RedisSettings(BaseSettings):
     redis_command_seconds: float = Field(default=2.0, gt=0, le=30)
     redis_connections_max: int = Field(default=64, ge=1, le=1000)
 
+    @property
+    def room_urls(self) -> dict[str, str]:
+        """The addresses of the three roles that rooms use, by the word that `REDIS_<ROLE>_URL` has for each."""
+        return {
+            "QUEUE": self.redis_queue_url,
+            "STOCK": self.redis_stock_url,
+            "LIMITS": self.redis_limits_url,
+        }
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The same, and the broker's."""
+        return {**self.room_urls, "BROKER": self.redis_broker_url}
+
 
 class LogSettings(BaseSettings):
     """How loud a process is."""

@@ -87,10 +87,10 @@ class RunPlan:
 
     def refuse_foreign_redis(self, named: RedisSettings) -> None:
         """A siege empties whole servers. Raises `StartRefused` where one of them is not the run's own."""
-        for role in ("queue", "stock", "limits"):
-            if self.besieged and getattr(named, f"redis_{role}_url"):
+        for role, url in named.room_urls.items():
+            if self.besieged and url:
                 raise StartRefused(
-                    f"FAULTS=1 empties Redis, and REDIS_{role.upper()}_URL names one that is not this run's own: unset it."
+                    f"FAULTS=1 empties Redis, and REDIS_{role}_URL names one that is not this run's own: unset it."
                 )
 
     @property

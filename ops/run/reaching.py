@@ -17,12 +17,6 @@ async def _reach_named() -> None:
     postgres, redis = read_settings(PostgresSettings), read_settings(RedisSettings)
     if postgres.database_url:
         await reach_postgres(postgres, wait_seconds=WAIT_SECONDS)
-    named = {
-        "QUEUE": redis.redis_queue_url,
-        "STOCK": redis.redis_stock_url,
-        "LIMITS": redis.redis_limits_url,
-        "BROKER": redis.redis_broker_url,
-    }
-    for role, url in named.items():
+    for role, url in redis.urls.items():
         if url:
             await reach_redis_role(role, url, redis, wait_seconds=WAIT_SECONDS)

@@ -42,12 +42,8 @@ def refuse_topology(plan: RunPlan, postgres: PostgresSettings, redis: RedisSetti
         raise StartRefused(
             f"KILL={','.join(plan.kill)} needs a server that can take over: add TOPOLOGY=cluster."
         )
-    named = {
-        "DATABASE_URL": postgres.database_url,
-        "REDIS_QUEUE_URL": redis.redis_queue_url,
-        "REDIS_STOCK_URL": redis.redis_stock_url,
-        "REDIS_LIMITS_URL": redis.redis_limits_url,
-    }
+    named = {"DATABASE_URL": postgres.database_url}
+    named |= {f"REDIS_{role}_URL": url for role, url in redis.room_urls.items()}
     for variable, url in named.items():
         if plan.clustered and url:
             raise StartRefused(

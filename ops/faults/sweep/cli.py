@@ -56,9 +56,7 @@ def sweep_command(
 
 def _refuse_named_servers() -> None:
     """A sweep leads every duty and lets time pass; that must never happen where real sales are."""
-    redis = read_settings(RedisSettings)
-    named = (read_settings(PostgresSettings).database_url, redis.redis_stock_url, redis.redis_queue_url)
-    if any((*named, redis.redis_limits_url, redis.redis_broker_url)):
+    if any((read_settings(PostgresSettings).database_url, *read_settings(RedisSettings).urls.values())):
         raise StartRefused("A sweep runs on servers of its own: unset DATABASE_URL and REDIS_*_URL for it.")
 
 
