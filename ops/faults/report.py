@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kit.files import write_whole
 from kit.web.languages import Language
 from ops.faults.matrix import Found
 from ops.faults.texts import say
@@ -42,8 +43,8 @@ class Report:
             "seconds": round(self.seconds, 1),
             "details": {outcome.row.row_id: _details(outcome) for outcome in self.outcomes},
         }
-        _write(folder / "report.json", json.dumps(content, ensure_ascii=False, indent=2) + "\n")
-        _write(folder / "report.md", page(self, language))
+        write_whole(folder / "report.json", json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        write_whole(folder / "report.md", page(self, language))
 
     def _whole(self) -> list[Row]:
         run = [outcome for outcome in self.outcomes if not outcome.not_run]
@@ -104,12 +105,6 @@ def _found(found: Found) -> dict[str, Any]:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
-
-
-def _write(path: Path, content: str) -> None:
-    new = path.with_name(path.name + ".new")
-    new.write_text(content, encoding="utf-8")
-    new.replace(path)
 
 
 def page(report: Report, language: Language) -> str:

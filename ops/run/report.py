@@ -9,6 +9,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from kit.files import write_whole
 from kit.web.languages import Language
 from ops.invariants.rows import Row
 from ops.run.plan import RunPlan
@@ -56,9 +57,7 @@ class Report:
             "memory_mib": {name: round(size / MIB, 1) for name, size in self.memory.items()},
             "durations_seconds": {name: round(seconds, 1) for name, seconds in self.durations.items()},
         }
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
-        new.replace(path)
+        write_whole(path, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
 
 def print_report(console: Console, language: Language, plan: RunPlan, report: Report) -> None:

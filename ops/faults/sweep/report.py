@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from kit.files import write_whole
 from ops.faults.sweep.trial import How, Verdict
 from ops.invariants.rows import Row
 
@@ -46,10 +47,8 @@ class Report:
     def write(self, folder: Path) -> None:
         """`sweep.json` and `sweep.md` in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "sweep.json").write_text(
-            json.dumps(self._json(), ensure_ascii=False, indent=1) + "\n", "utf-8"
-        )
-        (folder / "sweep.md").write_text(self._markdown(), "utf-8")
+        write_whole(folder / "sweep.json", json.dumps(self._json(), ensure_ascii=False, indent=1) + "\n")
+        write_whole(folder / "sweep.md", self._markdown())
 
     def _json(self) -> dict[str, Any]:
         return {
