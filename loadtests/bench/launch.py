@@ -1,6 +1,7 @@
 """Processes of a bench: started on their core, waited for, ended by id, and gone with the bench whatever becomes of it."""
 
 import ctypes
+import json
 import os
 import resource
 import signal
@@ -14,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 READY_SECONDS_MAX: Final = (
     180.0  # a gateway imports half a minute of Python on a busy core, longer where others use it
@@ -86,6 +87,33 @@ def running(program: Program, folder: Path) -> Iterator[subprocess.Popen[bytes]]
         yield process
     finally:
         end(process)
+
+
+class ToldNothing(Exception):
+    """A program that was to tell what it measured did not."""
+
+
+def last_words(
+    words: Sequence[str], environment: Mapping[str, str], *, core: int, seconds_max: float
+) -> dict[str, Any]:
+    """Runs a program on `core` to its end; the JSON object in the last line it printed. Raises `ToldNothing`."""
+    try:
+        done = subprocess.run(
+            words,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=seconds_max,
+            preexec_fn=settle({core}),
+            check=True,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ToldNothing(f"not done after {error.timeout:g} s") from error
+    except subprocess.CalledProcessError as error:
+        raise ToldNothing(f"{error.stderr.strip().splitlines()[-1:]}") from error
+    told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return told
 
 
 def settle(cores: Collection[int]) -> Callable[[], None]:

@@ -6,15 +6,13 @@ server's core, and PostgreSQL has the other core to itself; in the gateway's run
 the load. So the second ratio is the harder one.
 """
 
-import json
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from loadtests.bench.cores import Meter, Usage
-from loadtests.bench.launch import ROOT, python, settle
+from loadtests.bench.launch import ToldNothing, last_words, python
 from loadtests.bench.measures.reserving import Shop
 from loadtests.bench.rows import Goal, Row, median, paired_ratio, ratio_row
 from loadtests.bench.runs import Result, Runner, limited_by
@@ -127,21 +125,16 @@ def _sell(way: Way, scene: Scene, runner: Runner) -> Sale | None:
     before = _look(scene, way.sku)
     meter.mark()
     try:
-        done = subprocess.run(
+        told = last_words(
             python(*way.words(scene.sales.hot, scene.options.seconds)),
-            cwd=ROOT,
-            env=scene.environment,
-            capture_output=True,
-            text=True,
-            timeout=START_SECONDS_MAX + scene.options.seconds,
-            preexec_fn=settle({scene.layout.server}),
-            check=True,
+            scene.environment,
+            core=scene.layout.server,
+            seconds_max=START_SECONDS_MAX + scene.options.seconds,
         )
-    except subprocess.SubprocessError as error:
+    except ToldNothing as error:
         runner.refused.append(f"ledger {way.sku}: {error}")
         return None
     meter.mark()
-    told = json.loads(done.stdout.strip().splitlines()[-1])
     after = _look(scene, way.sku)
     if not after.taken - before.taken == told["rows"] == after.reserved - before.reserved:
         runner.refused.append(

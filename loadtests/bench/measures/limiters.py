@@ -4,13 +4,11 @@ Each is its own process on the server's core, with Redis on the other; throttled
 of being called. Nothing counts in which a check was refused: nobody is ever near a limit here.
 """
 
-import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from loadtests.bench.launch import ROOT, python, settle
+from loadtests.bench.launch import ToldNothing, last_words, python
 from loadtests.bench.rows import Goal, Row, missing_row, ratio_row
 from loadtests.bench.runs import Runner
 from loadtests.bench.scene import Scene
@@ -66,23 +64,15 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
 def _once(caller: Caller, scene: Scene, runner: Runner) -> float | None:
     """Checks a second; None when the run does not count."""
     try:
-        done = subprocess.run(
+        told = last_words(
             caller.words,
-            cwd=ROOT,
-            env=scene.environment,
-            capture_output=True,
-            text=True,
-            timeout=START_SECONDS_MAX + scene.options.seconds,
-            preexec_fn=settle({scene.layout.server}),
-            check=True,
+            scene.environment,
+            core=scene.layout.server,
+            seconds_max=START_SECONDS_MAX + scene.options.seconds,
         )
-    except subprocess.TimeoutExpired as error:
-        runner.refused.append(f"limiter {caller.name}: not done after {error.timeout:g} s")
+    except ToldNothing as error:
+        runner.refused.append(f"limiter {caller.name}: {error}")
         return None
-    except subprocess.CalledProcessError as error:
-        runner.refused.append(f"limiter {caller.name}: {error.stderr.strip().splitlines()[-1:]}")
-        return None
-    told = json.loads(done.stdout.strip().splitlines()[-1])
     if told["allowed"] != told["checks"]:
         runner.refused.append(
             f"limiter {caller.name}: {told['allowed']} of {told['checks']} were allowed by Redis"
