@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 import httpx
 from playwright.sync_api import Browser, Page, ViewportSize
+from playwright.sync_api import TimeoutError as Late
 
 from tests.system import System
 
@@ -129,8 +130,16 @@ class Shopper:
         self.reach("turn")
 
     def reach(self, stage: str) -> None:
-        """Waits until the page is in `stage`."""
-        self.page.wait_for_selector(f'body[data-stage="{stage}"]')
+        """Waits until the page is in `stage`; fails with what it shows instead."""
+        try:
+            self.page.wait_for_selector(f'body[data-stage="{stage}"]')
+        except Late as error:
+            shown = (
+                self.page.get_attribute("body", "data-stage"),
+                self.page.inner_text("body"),
+                self.complaints,
+            )
+            raise AssertionError(f"not {stage} but {shown}") from error
 
     def act(self) -> None:
         """Taps the one big button."""

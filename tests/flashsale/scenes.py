@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from msgspec import structs
 from redis.asyncio import Redis
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from flashsale import keys, models
 from flashsale.facts import Admitted, ReserveRequest
@@ -115,11 +115,24 @@ class Shop:
                 for bucket in range(self.book.get(self.sale_id).item(sku).buckets):  # type: ignore[union-attr]
                     await self.stock.delete(build(self.sale_id, sku, bucket))
 
-    async def overdue(self, reservation_id: UUID) -> None:
-        """Moves the deadline of a hold so far into the past that its end comes before those that other tests left due."""
+    async def overdue(self, reservation_id: UUID | None = None) -> None:
+        """Moves the deadline of a hold, or of all, so far into the past that they end before what other tests left due."""
+        row = models.Reservation
+        of_whom = (
+            row.sale_id == self.sale_id if reservation_id is None else row.reservation_id == reservation_id
+        )
         async with self.postgres.unit_of_work() as session:
-            row = await session.get_one(models.Reservation, reservation_id)
-            row.expires_at = row.held_at - timedelta(days=3650)
+            await session.execute(
+                update(row).where(of_whom).values(expires_at=row.held_at - timedelta(days=3650))
+            )
+
+    async def count_taken(self, units: int, sku: str = SKU) -> None:
+        """Breaks the books of an item of one bucket: its counter says what it is told."""
+        row = models.Bucket
+        async with self.postgres.unit_of_work() as session:
+            await session.execute(
+                update(row).where(row.sale_id == self.sale_id, row.sku == sku).values(taken=units)
+            )
 
 
 def a_wish(sale_id: str, user_id: str, *, key: str | None = None, **changes: Any) -> Wish:

@@ -68,14 +68,20 @@ async def messages_in_hand(shop: Shop, queue: str) -> int:
     return found
 
 
-async def _killed_in_a_lock(shop: Shop, lock: str, asked: str, what: str) -> Found:
-    """The worker takes an event and waits for `lock`; there it dies."""
+async def _events_rung(shop: Shop) -> float:
+    """A wave is sold while the worker stands still, and its events are rung; the goodput before."""
     before = await sold_before(shop)
     await at_rest(shop)
     shop.house.pause("worker")
     await shop.wave(shop.take(6))
     await shop.settle()
     await shop.until("events are rung", lambda: is_some(shop, EVENTS_RUNG))
+    return before
+
+
+async def _killed_in_a_lock(shop: Shop, lock: str, asked: str, what: str) -> Found:
+    """The worker takes an event and waits for `lock`; there it dies."""
+    before = await _events_rung(shop)
     async with locked(shop, lock):
         shop.house.resume("worker")
         await shop.until("the worker waits", lambda: is_some(shop, WAITING_FOR_A_LOCK, asked=asked))
@@ -144,12 +150,7 @@ async def after_the_providers_call(shop: Shop) -> Found:
 
 async def after_record_before_ack(shop: Shop) -> Found:
     """The work is committed, and the broker is not told of it: the same message comes again."""
-    before = await sold_before(shop)
-    await at_rest(shop)
-    shop.house.pause("worker")
-    await shop.wave(shop.take(6))
-    await shop.settle()
-    await shop.until("events are rung", lambda: is_some(shop, EVENTS_RUNG))
+    before = await _events_rung(shop)
     done = await shop.count(EVENTS_DONE)
     async with locked(shop, "SELECT 1 FROM rewards.rules WHERE sale_id = :sale_id FOR UPDATE"):
         shop.house.resume("worker")

@@ -11,6 +11,7 @@ from ops.faults.course import hold
 from ops.faults.matrix import FaultRow, Found, Ground
 from ops.faults.process import Ways
 from ops.faults.room import Room
+from ops.faults.rooms.wires import late, mishaps
 
 ASK_SECONDS: Final = 0.4  # how long bystanders keep asking while something is broken
 DELAY_SECONDS: Final = 0.1
@@ -20,12 +21,9 @@ async def _break_commits(ground: Ground, mishap: Mishap, what: str, *, repairing
     async with Wire(ground.database_url) as wire:
 
         async def inject(room: Room) -> str:
-            served = await room.middle()
-            wire.next(mishap, times=room.dice.randint(1, 4), asked=b"COMMIT")
-            await room.ask(ASK_SECONDS)
-            wire.heal()
-            times = wire.counts[mishap]
-            return f"{times} {what} from {served} served on" if times else ""
+            return await mishaps(
+                room, wire, mishap, what, asked=b"COMMIT", times=(1, 4), ask_seconds=ASK_SECONDS
+            )
 
         return await hold(ground, inject, Ways([wire.url], [ground.redis_url]), repairing=repairing)
 
@@ -47,12 +45,7 @@ async def _slow(ground: Ground) -> Found:
     async with Wire(ground.database_url) as wire:
 
         async def inject(room: Room) -> str:
-            served = await room.middle()
-            wire.delay_seconds = DELAY_SECONDS
-            await room.ask(ASK_SECONDS)
-            wire.heal()
-            late = wire.counts["delayed"]
-            return f"{late} answers {DELAY_SECONDS:g} s late from {served} served on" if late else ""
+            return await late(room, wire, DELAY_SECONDS, ask_seconds=ASK_SECONDS)
 
         return await hold(ground, inject, Ways([wire.url], [ground.redis_url]))
 

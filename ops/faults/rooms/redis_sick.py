@@ -17,6 +17,7 @@ from ops.faults.matrix import FaultRow, Found, Ground, Trial
 from ops.faults.ownredis import OwnRedis, on_its_own
 from ops.faults.process import Ways
 from ops.faults.room import Room
+from ops.faults.rooms.wires import late, mishaps
 
 ASK_SECONDS: Final = 0.3  # how long bystanders keep asking while something is broken
 ASKS_MAX: Final = 10  # until somebody has met what is to be shown
@@ -26,21 +27,12 @@ CONNECTIONS_LEFT: Final = 2  # with the connection of the one who looks
 WireFault = Callable[[Room, Wire], Awaitable[str]]
 
 
-async def _late(room: Room, wire: Wire, delay_seconds: float) -> str:
-    served = await room.middle()
-    wire.delay_seconds = delay_seconds
-    await room.ask(2 * ASK_SECONDS)
-    wire.heal()
-    late = wire.counts["delayed"]
-    return f"{late} answers {delay_seconds:g} s late from {served} served on" if late else ""
-
-
 async def _late_by_a_little(room: Room, wire: Wire) -> str:
-    return await _late(room, wire, 0.2)
+    return await late(room, wire, 0.2, ask_seconds=2 * ASK_SECONDS)
 
 
 async def _late_by_far(room: Room, wire: Wire) -> str:
-    return await _late(room, wire, 2.0)
+    return await late(room, wire, 2.0, ask_seconds=2 * ASK_SECONDS)
 
 
 async def _silent(room: Room, wire: Wire) -> str:
@@ -54,12 +46,7 @@ async def _silent(room: Room, wire: Wire) -> str:
 
 
 async def _mishaps(room: Room, wire: Wire, mishap: Mishap, what: str) -> str:
-    served = await room.middle()
-    wire.next(mishap, times=room.dice.randint(2, 6), asked=b"EVALSHA")
-    await room.ask(ASK_SECONDS)
-    wire.heal()
-    times = wire.counts[mishap]
-    return f"{times} {what} from {served} served on" if times else ""
+    return await mishaps(room, wire, mishap, what, asked=b"EVALSHA", times=(2, 6), ask_seconds=ASK_SECONDS)
 
 
 async def _reset(room: Room, wire: Wire) -> str:
