@@ -6,7 +6,8 @@ load has counted it. So a load is right at any instant, and no repair leaves Red
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from uuid import UUID, uuid4
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from sqlalchemy import ColumnElement, case, func, select, update
 
 from flashsale import keys, metrics
@@ -35,6 +37,10 @@ _OPEN = LuaScript.from_file("flashsale", "stock_open")
 
 # No load has this epoch. A claim that is not pending any more was settled since it was seen, and is counted already.
 _STRIKE_OFF: Final = -1
+
+# How long one answer of Redis may keep a bucket's lock, and with it all who buy there; several times a healthy answer. After
+# it the pass ends as without Redis, and the sale goes on through PostgreSQL.
+LOCKED_SECONDS_MAX: Final = 0.5
 
 _LEDGER_COLUMNS: Final = (
     Bucket.sale_id,
@@ -141,7 +147,8 @@ class StockRepair:
         """
         async with self._postgres.unit_of_work() as session:
             locked = (await lock_buckets(session, [bucket.name])).get(bucket.name)
-            (now,) = await take_snapshots(self._stock, [bucket.name])
+            async with _answered_soon():
+                (now,) = await take_snapshots(self._stock, [bucket.name])
             if locked is None or not now.is_open or now.epoch != locked.epoch:
                 return 0  # being loaded or removed: the next pass sees
             committed = await _committed(session, now.pending)
@@ -190,9 +197,10 @@ class StockRepair:
                 .returning(Bucket.epoch, Bucket.total - Bucket.taken)
             )
             epoch, free = bumped.one()
-            closed = await _CLOSE.run(
-                self._stock, bucket_keys(bucket.name), [epoch, load_id, free, bucket.until]
-            )
+            async with _answered_soon():
+                closed = await _CLOSE.run(
+                    self._stock, bucket_keys(bucket.name), [epoch, load_id, free, bucket.until]
+                )
             if closed != b"closed":
                 return 0  # another repair is ahead of this one
             await self._fill(session, bucket, load_id)
@@ -226,7 +234,18 @@ class StockRepair:
             arguments: list[str | bytes | int] = [load_id, bucket.until]
             for user_id, units in buyers[start : start + self._settings.load_chunk]:
                 arguments += [user_id, int(units)]
-            await _FILL.run(self._stock, names, arguments)
+            async with _answered_soon():
+                await _FILL.run(self._stock, names, arguments)
+
+
+@asynccontextmanager
+async def _answered_soon() -> AsyncIterator[None]:
+    """A wait for Redis under a bucket's lock. Its end is told as Redis's own, for around it is PostgreSQL's."""
+    try:
+        async with asyncio.timeout(LOCKED_SECONDS_MAX):
+            yield
+    except TimeoutError as error:
+        raise RedisTimeoutError(f"no answer within {LOCKED_SECONDS_MAX} s") from error
 
 
 def _is(row: type[Bucket] | type[Reservation], bucket: LedgerBucket) -> Iterator[ColumnElement[bool]]:

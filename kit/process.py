@@ -1,9 +1,11 @@
 """How every process begins: its logs first, and whatever keeps it from starting in one sentence."""
 
 import os
+import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Final
 
 from kit import steps
@@ -24,3 +26,24 @@ def run_process(name: str, main: Callable[[], object]) -> None:
     except StartRefused as refused:
         print(refused, file=sys.stderr)  # noqa: T201 - for whoever started the process
         sys.exit(EXIT_REFUSED)
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """For commands that start servers: SIGTERM ends them as Ctrl-C does, so that nothing they started is left behind.
+
+    asyncio turns SIGINT into an orderly cancellation. Where SIGINT is ignored, as shells have it for what runs in the
+    background, `KeyboardInterrupt` is raised at once.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            signal.signal(signal.SIGTERM, before)

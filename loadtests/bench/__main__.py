@@ -1,11 +1,12 @@
 """`python -m loadtests.bench`: measures, writes report.json and report.md, and exits 1 when a row does not hold.
 
 Variables: BENCH_ROUNDS (5), BENCH_SECONDS (3 a run), BENCH_ONLY=row,row, BENCH_FOLDER (var/bench), BENCH_PROFILE (1),
-BENCH_ROWS (1,000,000 sold rows).
+BENCH_ROWS (1,000,000 sold rows). It takes no arguments.
 """
 
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from loadtests.bench.bench import measure
@@ -17,7 +18,10 @@ NOT_HELD = 1
 REFUSED = 2
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    if arguments:
+        sys.stdout.write(f"{__doc__}")
+        return 0 if set(arguments) <= {"-h", "--help"} else REFUSED
     try:
         options = from_environment()
         report = measure(options, began=datetime.now(UTC), started=time.monotonic())
@@ -28,4 +32,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

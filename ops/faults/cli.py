@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from kit.postgres import Postgres
+from kit.process import sigterm_as_interrupt
 from kit.redis import RedisRoles
 from kit.settings import PostgresSettings, RedisSettings
 from kit.web.languages import Language
@@ -63,7 +64,8 @@ def faults(
             )
         return
     try:
-        report = run(rows, range(first_seed, first_seed + seeds), folder, console, language)
+        with sigterm_as_interrupt():
+            report = run(rows, range(first_seed, first_seed + seeds), folder, console, language)
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
     raise typer.Exit(0 if report.holds else EXIT_NOT_HELD)

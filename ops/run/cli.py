@@ -6,10 +6,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Final
 
 import typer
@@ -17,6 +14,7 @@ from rich.console import Console
 
 from kit.clock import SystemClock
 from kit.errors import StartRefused
+from kit.process import sigterm_as_interrupt
 from ops.planning.language import terminal_language
 from ops.run.course import Course
 from ops.run.plan import KILLABLE, Ports, RunPlan
@@ -98,7 +96,7 @@ def _run(plan: RunPlan, show: Show, began: float) -> int:
     """The exit code. Everything that was started has been stopped when it returns."""
     report: Report | None = None
     try:
-        with _sigterm_as_interrupt(), System(plan, show.step) as running:
+        with sigterm_as_interrupt(), System(plan, show.step) as running:
             try:
                 course = Course(plan, running, show, SystemClock(), began)
                 report = asyncio.run(course.run())
@@ -114,18 +112,3 @@ def _run(plan: RunPlan, show: Show, began: float) -> int:
         if report is None:
             return EXIT_INTERRUPTED
     return EXIT_NOT_HELD if report is None or report.broken else 0
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """SIGTERM means the same as Ctrl-C: asyncio turns the one into an orderly cancellation, and so both."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        with suppress(ValueError):
-            signal.signal(signal.SIGTERM, before)

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kit.embedded import Servers
 from kit.errors import StartRefused
+from kit.process import sigterm_as_interrupt
 from kit.settings import PostgresSettings, RedisSettings, read_settings
 from ops.faults.sweep.report import Report
 from ops.faults.sweep.sweeping import Say, sweep
@@ -21,6 +22,7 @@ from ops.faults.sweep.trial import How, Places
 from ops.migrate import migrate
 
 EXIT_NOT_HELD: Final = 1
+EXIT_INTERRUPTED: Final = 130
 LINE_TRIALS: Final = 20  # where no terminal can show a bar, a line is printed this often
 
 
@@ -45,13 +47,21 @@ def sweep_command(
     _refuse_named_servers()
     hows: list[How] = [how for how in ("kill", "raise") if kinds in {Kinds.BOTH, how}]
     console = Console()
-    with _short_folder() as folder, Servers(folder / "servers") as urls, _progress(console) as say:
-        migrate(urls.database)
-        places = Places(urls.database, urls.redis_stock, urls.redis_broker)
-        found = asyncio.run(sweep(places, folder, only=only, hows=hows, say=say))
+    try:
+        with sigterm_as_interrupt():
+            found = _sweep(console, only, hows)
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     found.write(report)
     _print(console, found, report)
     raise typer.Exit(0 if found.holds else EXIT_NOT_HELD)
+
+
+def _sweep(console: Console, only: str, hows: Sequence[How]) -> Report:
+    with _short_folder() as folder, Servers(folder / "servers") as urls, _progress(console) as say:
+        migrate(urls.database)
+        places = Places(urls.database, urls.redis_stock, urls.redis_broker)
+        return asyncio.run(sweep(places, folder, only=only, hows=hows, say=say))
 
 
 def _refuse_named_servers() -> None:
