@@ -9,7 +9,7 @@ from starlette.responses import Response
 from gateway.errors import PROBLEMS
 from gateway.limiting import limit_answer
 from gateway.overload.shedding import Shedding
-from gateway.page import add_page
+from gateway.page import add_page, read_page
 from gateway.parts import Parts, running
 from gateway.routes import local, me, queue, reservations, sales, webhooks
 from kit.web.problems import install_problems
@@ -40,7 +40,8 @@ def create_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.state.written = sales.Written()
-    app.add_middleware(Shedding, gate=parts.gate)
+    page = read_page()
+    app.add_middleware(Shedding, gate=parts.gate, free=page.keys())
     install_problems(app, PROBLEMS, code_of_parameter={"header:idempotency-key": "key_missing"})
     app.add_exception_handler(QuotaExceeded, _on_limit)
     app.add_middleware(Telemetry)
@@ -48,7 +49,7 @@ def create_app(parts: Parts) -> FastAPI:
         app.include_router(room.router)
     if parts.settings.local_issuer:
         app.include_router(local.router)
-    add_page(app)
+    add_page(app, page)
     return app
 
 

@@ -2,7 +2,7 @@
 
 import gzip
 import mimetypes
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -56,15 +56,22 @@ class PageFile:
         return self.plain.answer(request, dict(_HEADERS))
 
 
-def add_page(app: FastAPI, folder: Path = FOLDER) -> None:
-    """Serves each file of `folder` under its name, `index.html` at `/`; an absent folder serves nothing."""
+def read_page(folder: Path = FOLDER) -> dict[str, PageFile]:
+    """Each file of `folder` by its address, `index.html` at `/` too; an absent folder has none."""
+    files: dict[str, PageFile] = {}
     for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
         name = path.relative_to(folder).as_posix()
         if not path.is_file() or name.startswith(".") or path.stat().st_size > FILE_BYTES_MAX:
             continue
-        serve = _serve(PageFile.read(path))
-        for address in ("/", f"/{INDEX}") if name == INDEX else (f"/{name}",):
-            app.add_route(address, serve, methods=["GET", "HEAD"], include_in_schema=False)
+        file = PageFile.read(path)
+        files |= dict.fromkeys(("/", f"/{INDEX}") if name == INDEX else (f"/{name}",), file)
+    return files
+
+
+def add_page(app: FastAPI, files: Mapping[str, PageFile]) -> None:
+    """Serves each file under its address."""
+    for address, file in files.items():
+        app.add_route(address, _serve(file), methods=["GET", "HEAD"], include_in_schema=False)
 
 
 def _serve(file: PageFile) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -5,6 +5,7 @@ It stands inside the bounds on receipt, so a permit is taken when the whole requ
 """
 
 import asyncio
+from collections.abc import Collection
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,15 +38,19 @@ class _Knock:
 
 
 class Shedding:
-    """Middleware around everything that has a seat."""
+    """Middleware around everything that has a seat.
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
-        self._app, self._gate = app, gate
+    `free` are the addresses that no gate stands before: files answered from memory in the same breath, which cost what
+    a refusal costs. And a page of which one file was refused is dead: nothing in it can try again.
+    """
+
+    def __init__(self, app: ASGIApp, gate: Gate, free: Collection[str] = ()) -> None:
+        self._app, self._gate, self._free = app, gate, frozenset(free)
         self._abroad = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         seat = seat_of(scope["method"], scope["path"]) if scope["type"] == "http" else Seat.STREAM
-        if seat is Seat.STREAM:
+        if seat is Seat.STREAM or scope["path"] in self._free:
             await self._app(scope, receive, send)
             return
         received_at = scope.get("state", {}).get(RECEIVED_AT)

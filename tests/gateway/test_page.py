@@ -6,7 +6,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from gateway.page import FILE_BYTES_MAX, add_page
+from gateway.page import FILE_BYTES_MAX, add_page, read_page
 from tests.gateway.scene import Scene, assert_problem
 
 
@@ -18,7 +18,7 @@ async def page(tmp_path: Path) -> httpx.AsyncClient:
     (tmp_path / ".secret").write_text("no")
     (tmp_path / "archive.bin").write_bytes(b"a" * (FILE_BYTES_MAX + 1))
     app = FastAPI(redirect_slashes=False)
-    add_page(app, tmp_path)
+    add_page(app, read_page(tmp_path))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://page.test")
 
 

@@ -25,7 +25,7 @@ SALE = "/v1/sales/any"
 async def door(gate: Gate) -> AsyncIterator[httpx.AsyncClient]:
     """A small app behind the gate, whose every address takes as long as its query says."""
     app = FastAPI()
-    app.add_middleware(Shedding, gate=gate)
+    app.add_middleware(Shedding, gate=gate, free=["/app.js"])
     install_problems(app, PROBLEMS)
 
     @app.api_route("/{path:path}", methods=["GET", "POST", "DELETE"])
@@ -79,6 +79,12 @@ async def test_a_refusal_is_a_problem_that_says_when_to_come_back() -> None:
         assert problem["title"] == "当前繁忙"
         assert 1 <= int(refused.headers["retry-after"]) <= 2
         assert (await http.post(f"{SALE}/reservations")).status_code == 200
+
+
+async def test_a_file_of_the_page_is_never_refused_and_an_invented_one_is() -> None:
+    async with door(full(Priority.PAY)) as http:
+        assert (await http.get("/app.js")).status_code == 200
+        assert_problem(await http.get("/app.jsx"), 503, "temporary_reduced_capacity")
 
 
 async def test_who_finds_no_room_waits_until_somebody_leaves() -> None:
