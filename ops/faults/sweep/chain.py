@@ -14,7 +14,7 @@ from ops.faults.sweep import scene
 from ops.faults.sweep.process import SaleProcess, open_process
 from ops.faults.sweep.shoppers import Shoppers
 
-BUYERS: Final = ["ada", "bo", "cy", "di"]
+BUYERS: Final = ["ada", "bo", "cy", "di", "lee"]
 # One more than there are units left for; at home in one bucket, so that it borrows from the other.
 CROWD: Final = ["flo", "gus", "hal"]
 WORKED_SECONDS_MAX: Final = (
@@ -24,7 +24,6 @@ REST_ROUNDS_MAX: Final = 20
 ROUNDS_MAX: Final = 100  # a killed leader's lock is free when PostgreSQL sees its connection closed
 LOADED_AGAIN: Final = 2  # the epoch of an item that was loaded into Redis twice
 LOOK_SECONDS: Final = 0.02
-REST_DUTIES: Final = ("hold_expiry", "stock_repair", "rooms", "outbox_relay", "payout_ring", "refund_ring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +73,13 @@ class Chain:
         self._process, self._shoppers, self._sale_id = process, shoppers, sale_id
 
     async def run(self) -> None:
-        """Reserve, repeat, pay, pay late, pay wrongly, release, expire, reload, announce, reward, refund."""
+        """Reserve, repeat, pay, pay late, pay wrongly, pay unheard, release, expire, reload, announce, reward, refund."""
         await self._duties("stock_repair", "rooms")
         await self._shoppers.queue_up(BUYERS)
         await self._buy("ada")
         await self._buy("bo", late=True)
         await self._buy("cy", amount_minor=1)
+        await self._buy("lee", notice_lost=True)
         await self._change_mind("di")
         await self._lose_redis()
         await self._duties("stock_repair", "rooms", "outbox_relay")
@@ -92,7 +92,7 @@ class Chain:
         left = await self._left()
         for _ in range(REST_ROUNDS_MAX):
             await scene.let_time_pass(self._process.postgres, self._sale_id)
-            await self._duties(*REST_DUTIES)
+            await self._duties(*self._process.duties.at_rest)
             left = await self._until(lambda left: left.is_nothing)
             if left.is_nothing:
                 return []
@@ -105,7 +105,9 @@ class Chain:
         await self._duties("rooms", "stock_repair")
         return [f"stock_not_at_zero {view}" for view in await self._views() if not _is_at_zero(view)]
 
-    async def _buy(self, name: str, *, late: bool = False, amount_minor: int | None = None) -> None:
+    async def _buy(
+        self, name: str, *, late: bool = False, amount_minor: int | None = None, notice_lost: bool = False
+    ) -> None:
         reserved = await self._shoppers.reserve(name)
         if reserved is None:
             return
@@ -115,7 +117,7 @@ class Chain:
         if late:
             await self._lapse(reservation_id)
         for payment in await self._shoppers.payments(name):
-            await self._shoppers.pay(name, payment, amount_minor=amount_minor)
+            await self._shoppers.pay(name, payment, amount_minor=amount_minor, notice_lost=notice_lost)
 
     async def _lapse(self, reservation_id: UUID) -> None:
         await scene.let_hold_lapse(self._process.postgres, reservation_id)

@@ -4,6 +4,7 @@ of them can be its last."""
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import httpx
 
@@ -28,6 +29,9 @@ from ops.worker.settings import WorkerSettings
 from queueing.service import RoomBoard, WaitingRoom
 from queueing.settings import QueueingSettings
 
+# The one moves people up, whom the trial lets in when it wants to; the other judges, as the trial itself does.
+_NOT_AT_REST: Final = frozenset({"frontier", "invariants"})
+
 
 @dataclass(slots=True)
 class Duties:
@@ -37,6 +41,11 @@ class Duties:
     stores: PostgresSettings
     leader: str
     _led: dict[str, tuple[Leadership, Fence]] = field(default_factory=dict)
+
+    @property
+    def at_rest(self) -> list[str]:
+        """Those that bring a sale to rest: all that the keeper has, so that a new one is swept by itself."""
+        return [name for name in self.duties if name not in _NOT_AT_REST]
 
     async def run(self, name: str) -> int:
         """One round. Raises what a round raises, and `Unavailable` while another process leads."""

@@ -21,7 +21,7 @@ from rewards.grants import RulePlan
 from rewards.models import Grant, Payout
 
 SKU: Final = "phone"
-UNITS: Final = 5
+UNITS: Final = 6
 BUCKETS: Final = 2
 PRICE_MINOR: Final = 1999
 REWARD_MINOR: Final = 500
@@ -38,10 +38,11 @@ class Unfinished:
     events: int
     payouts: int
     refunds: int
+    unheard: int
 
     @property
     def is_nothing(self) -> bool:
-        return not (self.overdue or self.events or self.payouts or self.refunds)
+        return not (self.overdue or self.events or self.payouts or self.refunds or self.unheard)
 
 
 async def open_sale(postgres: Postgres, sale_id: str) -> None:
@@ -105,6 +106,12 @@ async def let_time_pass(postgres: Postgres, sale_id: str) -> None:
             .values(refund_ring_at=None)
             .execution_options(synchronize_session=False)
         )
+        await session.execute(
+            update(Payment)
+            .where(Payment.ask_at.is_not(None), Payment.reservation_id.in_(bought))
+            .values(ask_at=func.now())
+            .execution_options(synchronize_session=False)
+        )
 
 
 async def _ring_events(session: WriteSession, sale_id: str) -> None:
@@ -129,6 +136,9 @@ async def look(session: ReadSession, sale_id: str) -> Unfinished:
         ),
         select(func.count()).select_from(Payment).where(
             Payment.state == "refund_due", Payment.reservation_id.in_(bought)
+        ),
+        select(func.count()).select_from(Payment).where(
+            Payment.ask_at.is_not(None), Payment.reservation_id.in_(bought)
         ),
     )  # fmt: skip
     return Unfinished(*(await session.execute(select(*(each.scalar_subquery() for each in counts)))).one())
