@@ -1,5 +1,6 @@
 """A shopper with a phone, as the tests drive one, and the sale files they shop in."""
 
+import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -171,6 +172,11 @@ class Shopper:
         answer = httpx.get(f"{self._system.gateway_url}/v1/me/reservations", headers=headers, timeout=10)
         found: list[dict[str, Any]] = answer.raise_for_status().json()["reservations"]
         return found
+
+    def number(self, sale_id: str) -> int:
+        """The number in the line that the page was told; what it shows of it changes with the time."""
+        kept = self.page.evaluate(f"localStorage['floodgate:{sale_id}:{self.user_id}']")
+        return int(json.loads(kept)["position"])
 
     def photograph(self, folder: Path, name: str) -> None:
         self.page.wait_for_timeout(300)  # the gate's leaves are on their way

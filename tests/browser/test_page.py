@@ -45,10 +45,10 @@ def test_shopper_comes_from_the_door_to_the_reward(
         shopper.join_by_form()
         shopper.reach("waiting")
         shopper.photograph(screenshots, "02-number")
-        number_told = shopper.text("figure-note")
+        number_told = shopper.number(sale_id)
         shopper.page.reload()
         shopper.reach("waiting")
-        assert shopper.text("figure-note") == number_told
+        assert shopper.number(sale_id) == number_told
         shopper.page.wait_for_selector('body[data-stage="waiting"][data-gate="ajar"]')
         shopper.photograph(screenshots, "03-line")
 
