@@ -1,7 +1,8 @@
 """Lua scripts from files beside the store that calls them, reloaded wherever Redis has forgotten them.
 
 Redis drops its script cache on restart, failover and SCRIPT FLUSH; redis-py's pipelines do not reload. A script that
-answers NOSCRIPT has not run, so loading it and sending the call again cannot double an effect.
+answers NOSCRIPT has not run, so sending the call again cannot double an effect. It is sent with its source: a script that
+was loaded first could be forgotten once more in between.
 """
 
 import hashlib
@@ -38,7 +39,7 @@ class LuaScript:
         return cls(file.read_text(encoding="utf-8"), f"{package.replace('.', '/')}/lua/{name}.lua")
 
     async def run(self, client: Redis, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
-        """The script's answer; loads it first where Redis does not know it. Raises redis errors unchanged."""
+        """The script's answer, whether Redis knows it yet or not. Raises redis errors unchanged."""
         (answer,) = await run_all(client, [LuaCall(self, keys, arguments)])
         if isinstance(answer, Exception):
             raise answer
@@ -55,7 +56,7 @@ class LuaCall:
 
 
 async def run_all(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:
-    """The answers of `calls`, in order, in one round trip; those that met NOSCRIPT are loaded and sent once more.
+    """The answers of `calls`, in order, in one round trip; those that met NOSCRIPT are sent once more with their source.
 
     An answer may be a redis error of that call alone; the others are unaffected by it. Of a cluster each node is asked
     at once, and the absence of one is the answer of its calls alone.
@@ -68,10 +69,11 @@ async def run_all(client: Redis, calls: Sequence[LuaCall]) -> list[Any]:
     missing = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
     if missing:
         again = [calls[place] for place in missing]
-        await _send(client, again, [("SCRIPT", "LOAD", call.script.source) for call in again])
-        for place, answer in zip(
-            missing, await _send(client, again, [commands[place] for place in missing]), strict=True
-        ):
+        whole: list[Command] = [
+            ("EVAL", call.script.source, *commands[place][2:])
+            for place, call in zip(missing, again, strict=True)
+        ]
+        for place, answer in zip(missing, await _send(client, again, whole), strict=True):
             answers[place] = answer
     _reached("lua.after", calls)
     return answers

@@ -177,7 +177,8 @@ def driver_error(error: BaseException) -> BaseException | None:
     """The driver's own error beneath SQLAlchemy's, or the error itself."""
     if isinstance(error, DBAPIError):
         error = error.orig or error
-    return error.__cause__ if isinstance(error.__cause__, asyncpg.PostgresError) else error
+    beneath = error.__cause__
+    return beneath if isinstance(beneath, asyncpg.PostgresError | InternalClientError) else error
 
 
 def is_away(error: BaseException) -> bool:

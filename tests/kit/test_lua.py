@@ -1,10 +1,15 @@
 """Scripts survive a Redis that has forgotten them, in pipelines too, without a doubled effect."""
 
+from collections.abc import Sequence
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
+from kit import lua
+from kit.cluster import Command
 from kit.lua import LuaCall, LuaScript, run_all
 from kit.redis import RedisRoles
 
@@ -42,6 +47,24 @@ async def test_in_a_pipeline_each_call_has_its_effect_once_and_its_answer_in_its
     ]
     assert await run_all(redis_roles.stock, calls) == [1, 2, 11, 3]
     assert [int(await redis_roles.stock.get(key)) for key in keys[:3]] == [11, 2, 3]
+
+
+async def test_a_redis_that_forgets_before_each_round_trip_still_runs_every_call(
+    redis_roles: RedisRoles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was loaded and sent again once, and forgotten between the two."""
+    send = lua._send
+
+    async def forget_and_send(
+        client: Redis, calls: Sequence[LuaCall], commands: Sequence[Command]
+    ) -> list[Any]:
+        await client.script_flush()
+        return await send(client, calls, commands)
+
+    monkeypatch.setattr(lua, "_send", forget_and_send)
+    key = f"test:{uuid4().hex}"
+    assert await a_script().run(redis_roles.stock, [key], [5]) == 5
+    assert int(await redis_roles.stock.get(key)) == 5
 
 
 async def test_a_call_that_fails_leaves_the_others_alone(redis_roles: RedisRoles) -> None:

@@ -85,6 +85,17 @@ def test_what_a_server_says_that_ends_or_is_full_is_away(error: Exception) -> No
     assert is_away(error)
 
 
+def test_a_connection_that_broke_off_while_it_was_being_opened_is_away() -> None:
+    """SQLAlchemy has an error of its own for it, which says no more than that it is internal."""
+    told = DBAPIError("rollback", None, Exception("of the adapter"))
+    told.orig.__cause__ = asyncpg.InternalClientError(
+        "cannot switch to state 15; another operation (2) is in progress"
+    )
+    assert is_away(told)
+    told.orig.__cause__ = ValueError("ours")
+    assert not is_away(told)
+
+
 async def test_a_server_that_is_away_is_unavailable() -> None:
     away = Postgres(PostgresSettings(database_url="postgresql://nobody@127.0.0.1:1/none"))
     with pytest.raises(Unavailable):
