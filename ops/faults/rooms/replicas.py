@@ -65,7 +65,10 @@ async def _paired(ground: Ground) -> AsyncIterator[Pair]:
 async def _lag_and_fail_over(room: Room, pair: Pair) -> str:
     await room.crowd.serves(UNITS // 10)
     pair.link.silence()
-    served = await room.middle()
+    heard = room.crowd.served
+    await room.middle()
+    await room.crowd.serves(heard + 1)  # of somebody at least it has not heard
+    served = room.crowd.served
     behind = await pair.behind_bytes()
     await pair.primary.kill()
     await pair.promote()

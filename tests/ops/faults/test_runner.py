@@ -49,7 +49,7 @@ class Grounds:
     @asynccontextmanager
     async def ground(self, row: FaultRow, name: str, seed: int) -> AsyncIterator[Ground]:
         folder = self.folder / f"{name}-{seed}"
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         ground = Ground("none", "none", "none", folder, seed)
         self.given.append(ground)
         yield ground
@@ -70,6 +70,28 @@ def test_a_row_holds_when_all_seeds_prove_the_fault_and_break_nothing(grounds: G
     assert outcome.holds
     assert [ground.seed for ground in grounds.given] == [1, 1, 2, 3]
     assert (outcome.recovery_p50_seconds, outcome.goodput_ratio_min) == (0.5, 0.97)
+
+
+def test_a_fault_that_was_not_met_is_sought_again_and_what_does_not_hold_meanwhile_is_kept(
+    grounds: Grounds,
+) -> None:
+    async def met_late(ground: Ground) -> Found:
+        return GOOD if len(grounds.given) == runner.INJECTION_TRIES_MAX else replace(GOOD, injected="")
+
+    assert outcome_of(a_row(met_late), grounds, seeds=1).holds
+    grounds.given.clear()
+    assert not outcome_of(a_row(finds(replace(VIOLATED, injected=""))), grounds, seeds=1).holds
+    assert len(grounds.given) == 1
+
+
+def test_a_control_is_asked_at_several_seeds_for_one_at_which_it_shows(grounds: Grounds) -> None:
+    async def shows_at_three(ground: Ground) -> Found:
+        return VIOLATED if ground.seed == 3 else GOOD
+
+    assert outcome_of(a_row(finds(GOOD), shows_at_three), grounds, seeds=1).holds
+    grounds.given.clear()
+    assert not outcome_of(a_row(finds(GOOD), finds(GOOD)), grounds, seeds=1).holds
+    assert len(grounds.given) == runner.CONTROL_SEEDS_MAX + 1
 
 
 @pytest.mark.parametrize(
