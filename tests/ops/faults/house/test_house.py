@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from kit.embedded import ServerUrls
 from ops.faults.house.rows import ROWS, close
 from ops.faults.matrix import FaultRow, Found, Ground, Trial
+from ops.faults.runner import CONTROL_SEEDS_MAX
 
 SHOWN = ("B2.poisoned",)
 
@@ -45,12 +47,15 @@ def test_the_fault_takes_place_and_every_promise_holds(row_id: str, ground: Grou
 
 @pytest.mark.run
 def test_a_leader_of_yesterday_writes_where_nobody_looks_at_its_number(ground: Ground) -> None:
+    """Who comes first is a race, so it is asked at several seeds, as the matrix asks its controls."""
     control = row("P3.stale_leader").control
     assert control is not None
 
-    found = held(control, ground)
+    found = (held(control, replace(ground, seed=seed)) for seed in range(1, CONTROL_SEEDS_MAX + 1))
 
-    assert any(violation.startswith("stale_leader_committed") for violation in found.violations)
+    assert any(
+        violation.startswith("stale_leader_committed") for trial in found for violation in trial.violations
+    )
 
 
 def test_every_row_says_what_it_breaks_in_both_languages() -> None:
