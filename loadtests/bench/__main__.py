@@ -18,7 +18,7 @@ NOT_HELD = 1
 REFUSED = 2
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] = ()) -> int:
     if arguments:
         sys.stdout.write(f"{__doc__}")
         return 0 if set(arguments) <= {"-h", "--help"} else REFUSED

@@ -1,6 +1,5 @@
 """The books of every server that sells: the ledger in PostgreSQL, or for those that have none, Redis."""
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,8 +9,6 @@ import asyncpg
 
 from loadtests.bench import keys
 from loadtests.bench.client.lines import Tally
-from loadtests.bench.launch import DoesNotStart
-from loadtests.bench.scene import LOADED_SECONDS_MAX, POLL_SECONDS
 from loadtests.bench.stores import Sold, Stores, classic_ledger, ledger
 from loadtests.bench.subjects import count_complaint, told_ids
 
@@ -78,18 +75,8 @@ def nginx_books(stores: Stores, sale_id: str, sku: str, total: int) -> RedisBook
 
 
 def unwritten_books(stores: Stores, sale_id: str, sku: str, total: int) -> RedisBooks:
-    """Raises `DoesNotStart` where the keeper's repair never loads the item."""
     redis: Any = stores.redis()
-
-    def free_units() -> int:
-        deadline = time.monotonic() + LOADED_SECONDS_MAX
-        while (available := redis.hget(keys.gateway_stock(sale_id, sku), "available")) is None:
-            if time.monotonic() > deadline:
-                raise DoesNotStart(f"Redis never knew the stock of {sale_id}/{sku}.")
-            time.sleep(POLL_SECONDS)
-        return int(available)
-
-    return RedisBooks(free_units, total)
+    return RedisBooks(lambda: int(redis.hget(keys.gateway_stock(sale_id, sku), "available")), total)
 
 
 def stock_classic(stores: Stores, sale_id: str, items: Sequence[tuple[str, int]]) -> None:
