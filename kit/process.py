@@ -14,6 +14,7 @@ from kit.logs import configure_logs
 from kit.settings import LogSettings, read_settings
 
 EXIT_REFUSED: Final = 2
+EXIT_INTERRUPTED: Final = 130  # what shells have for SIGINT
 
 
 def run_process(name: str, main: Callable[[], object]) -> None:

@@ -22,7 +22,7 @@ from rich.progress import (
 )
 
 from kit.postgres import Postgres
-from kit.process import sigterm_as_interrupt
+from kit.process import EXIT_INTERRUPTED, sigterm_as_interrupt
 from kit.redis import RedisRoles
 from kit.settings import PostgresSettings, RedisSettings
 from kit.web.languages import Language
@@ -37,7 +37,6 @@ from ops.planning.language import terminal_language
 from ops.run.machine import measured_on
 
 EXIT_NOT_HELD: Final = 1
-EXIT_INTERRUPTED: Final = 130
 COLUMNS: Final = 140  # where no terminal says how wide it is
 
 

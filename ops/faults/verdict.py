@@ -9,6 +9,7 @@ from ops.faults.matrix import FaultRow, Found
 
 GOODPUT_RATIO_MIN: Final = 0.95  # of what it was before the fault, within 30 s of its end
 BROKE: Final = "trial_"  # how the violation of a trial begins that did not get as far as its judge
+NOT_INJECTED: Final = "not_injected: nothing shows that the fault took place"
 VIOLATIONS_TOLD: Final = 5  # a trial: enough to start looking
 
 
@@ -39,9 +40,7 @@ class Outcome:
     @property
     def control_is_blind(self) -> bool:
         """Whether the guard was taken away and nothing was found: then the row proves nothing."""
-        found = () if self.control is None else self.control.violations
-        caught = [violation for violation in found if not violation.startswith(BROKE)]
-        return self.row.control is not None and not caught
+        return self.row.control is not None and not (self.control is not None and is_caught(self.control))
 
     @property
     def holds(self) -> bool:
@@ -75,10 +74,15 @@ def goodput_ratio(found: Found) -> float | None:
     return None if before is None or after is None or before <= 0 else after / before
 
 
+def is_caught(control: Found) -> bool:
+    """Whether the judge found something. A trial that broke by itself shows nothing."""
+    return any(not violation.startswith(BROKE) for violation in control.violations)
+
+
 def faults_of(found: Found) -> Iterator[str]:
     """Everything that makes a trial one that does not hold, in words."""
     if not found.injected:
-        yield "not_injected: nothing shows that the fault took place"
+        yield NOT_INJECTED
     yield from found.violations[:VIOLATIONS_TOLD]
     if len(found.violations) > VIOLATIONS_TOLD:
         yield f"and {len(found.violations) - VIOLATIONS_TOLD} more violations"

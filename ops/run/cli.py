@@ -14,7 +14,7 @@ from rich.console import Console
 
 from kit.clock import SystemClock
 from kit.errors import StartRefused
-from kit.process import sigterm_as_interrupt
+from kit.process import EXIT_INTERRUPTED, sigterm_as_interrupt
 from ops.planning.language import terminal_language
 from ops.run.course import Course
 from ops.run.plan import KILLABLE, Ports, RunPlan
@@ -24,7 +24,6 @@ from ops.run.system import System
 from ops.run.topology import Topology
 
 EXIT_NOT_HELD: Final = 1
-EXIT_INTERRUPTED: Final = 130
 SEEDS: Final = 100_000_000  # every run has a crowd of its own
 REPORT_COLUMNS: Final = 140  # where no terminal says how wide it is
 

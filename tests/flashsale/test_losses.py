@@ -1,18 +1,15 @@
 """What is lost between two steps: answers, claims, commits' reports, scripts, keys, all of Redis."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-import pytest
 from redis.asyncio import Redis
 
-from flashsale import keys, repair
+from flashsale import keys
 from flashsale.committer import GroupCommitter
 from flashsale.errors import SoldOut
 from flashsale.facts import Reserved
-from flashsale.ledger import lock_buckets
-from flashsale.rules import BucketName, ItemState
 from flashsale.settings import FlashsaleSettings
 from flashsale.snapshots import take_snapshots
 from flashsale.stock import EndedHold, StockClaims, give_back
@@ -23,7 +20,6 @@ from kit.errors import Unavailable
 from kit.postgres import Postgres
 from kit.redis import connect
 from kit.settings import PostgresSettings, RedisSettings
-from kit.statements import Rows
 from tests.flashsale.conftest import OpenShop, StartService
 from tests.flashsale.scenes import IMPATIENT, SKU, Shop, a_request, a_wish, an_item
 
@@ -275,38 +271,6 @@ async def test_without_redis_the_ledger_decides_at_a_bounded_rate(
     await away.aclose()
     await shop.repair()
     assert (await shop.taken(), await shop.available()) == (3, 0)
-
-
-async def test_without_redis_the_repair_says_so_and_views_have_no_redis_side(
-    open_shop: OpenShop, redis_settings: RedisSettings
-) -> None:
-    shop = await open_shop()
-    away = connect("redis://127.0.0.1:1/0", redis_settings, purpose="stock")
-    assert (await StockRepair(shop.postgres, away, IMPATIENT).run_once()).away
-    async with shop.postgres.read() as session:
-        (view,) = await stock_views(session, away, shop.sale_id)
-    assert (view.total, view.redis_available, view.redis_epoch) == (10, None, None)
-    await away.aclose()
-
-
-async def test_a_redis_that_falls_silent_in_a_load_does_not_keep_the_buckets_lock(
-    open_shop: OpenShop, servers: ServerUrls, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A client that waits thirty seconds would keep it so long, and with it whoever buys there."""
-    shop = await open_shop()
-    await shop.forget()
-    patient = RedisSettings(redis_command_seconds=30)
-    async with Wire(servers.redis_stock) as wire:
-        stock = connect(wire.url, patient, purpose="stock")
-
-        async def lock_and_silence(session: Rows, names: Iterable[BucketName]) -> dict[BucketName, ItemState]:
-            wire.silence()
-            return await lock_buckets(session, names)
-
-        monkeypatch.setattr(repair, "lock_buckets", lock_and_silence)
-        async with asyncio.timeout(20):
-            assert (await StockRepair(shop.postgres, stock, IMPATIENT).run_once()).away
-        await stock.aclose()
 
 
 async def test_while_postgresql_is_away_claims_are_given_back_and_nothing_looks_sold_out(

@@ -1,4 +1,7 @@
-"""D1: PostgreSQL restarts, in order or at once, or its standby takes over. What was acknowledged is committed, and the sale goes on by itself."""
+"""D1: PostgreSQL restarts, in order or at once, or its standby takes over.
+
+What was acknowledged is committed, and the sale goes on by itself.
+"""
 
 import asyncio
 import signal

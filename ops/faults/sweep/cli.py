@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kit.embedded import Servers
 from kit.errors import StartRefused
-from kit.process import sigterm_as_interrupt
+from kit.process import EXIT_INTERRUPTED, sigterm_as_interrupt
 from kit.settings import PostgresSettings, RedisSettings, read_settings
 from ops.faults.sweep.report import Report
 from ops.faults.sweep.sweeping import Say, sweep
@@ -22,7 +22,6 @@ from ops.faults.sweep.trial import How, Places
 from ops.migrate import migrate
 
 EXIT_NOT_HELD: Final = 1
-EXIT_INTERRUPTED: Final = 130
 LINE_TRIALS: Final = 20  # where no terminal can show a bar, a line is printed this often
 
 

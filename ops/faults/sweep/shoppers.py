@@ -141,8 +141,10 @@ class Shoppers:
         answer = await self._process.provider_pages.post(
             f"/pay/{payment.payment_id}", json={"outcome": "succeed", "webhook_delay_ms": 0}
         )
-        if not answer.is_success or notice_lost:
+        if not answer.is_success:
             return  # the provider has not heard of it yet: its page was never opened
+        if notice_lost:
+            return
         told = await self.ask(f"webhook {name}", lambda: self._deliver(payment, amount_minor))
         if told == "confirmed":
             self._tell(self.person(name), "confirmed", reservation_id=str(payment.reservation_id))
