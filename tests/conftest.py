@@ -23,10 +23,11 @@ from kit.embedded.ports import free_port
 from kit.embedded.redis import EmbeddedRedis
 from kit.postgres import Postgres
 from kit.redis import RedisRoles, connect
-from kit.settings import PostgresSettings, RedisSettings
+from kit.settings import RedisSettings
 from ops.migrate import migrate
 from tests.judged import judge_after
 from tests.oldredis import OldRedis
+from tests.patience import patient
 
 # A busy machine is no failure: examples are judged by what they show, not by how long they take.
 settings.register_profile("floodgate", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -89,7 +90,7 @@ def redis_settings(servers: ServerUrls) -> RedisSettings:
 async def postgres(servers: ServerUrls, request: pytest.FixtureRequest) -> AsyncIterator[Postgres]:
     """The PostgreSQL of this test process; the sale of a test that has one is judged when the test is over."""
     sale = request.getfixturevalue("sale_id") if "sale_id" in request.fixturenames else None
-    store = Postgres(PostgresSettings(database_url=servers.database))
+    store = Postgres(patient(servers.database))
     yield store
     try:
         if sale is not None:

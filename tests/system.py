@@ -20,8 +20,8 @@ from flashsale.sales import SaleFacts
 from kit.embedded import ServerUrls
 from kit.embedded.ports import free_port
 from kit.postgres import Postgres
-from kit.settings import PostgresSettings
 from ops.planning.salefile import SaleFile, apply, parse
+from tests.patience import patient
 
 MODULES: Final = {
     "simulator": "ops.simulator",
@@ -107,7 +107,7 @@ class System:
         return facts
 
     async def _apply(self, sale_file: SaleFile) -> SaleFacts:
-        postgres = Postgres(PostgresSettings(database_url=self._servers.database))
+        postgres = Postgres(patient(self._servers.database))
         try:
             async with postgres.unit_of_work() as session:
                 return await apply(session, sale_file, actor="test")

@@ -19,10 +19,10 @@ from kit.embedded import ServerUrls
 from kit.lua import LuaScript
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
-from kit.settings import PostgresSettings
 from ops.migrate import migrate
 from tests.flashsale.paying import Held, Provider
 from tests.flashsale.scenes import Shop, a_plan, a_request, an_item
+from tests.patience import patient
 
 OpenShop = Callable[..., Awaitable[Shop]]
 StartService = Callable[..., Awaitable[Reservations]]
@@ -76,7 +76,7 @@ async def administer(url: str, statement: str) -> None:
 
 @pytest.fixture
 async def unguarded_postgres(unguarded_database: str) -> AsyncIterator[Postgres]:
-    store = Postgres(PostgresSettings(database_url=unguarded_database))
+    store = Postgres(patient(unguarded_database))
     yield store
     await store.close()
 

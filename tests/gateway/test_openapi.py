@@ -17,9 +17,10 @@ from gateway.app import create_app
 from kit.embedded import ServerUrls
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
-from kit.settings import PostgresSettings, RedisSettings
+from kit.settings import RedisSettings
 from tests.gateway.scene import SKU, Scene, opened_scene, webhook_headers
 from tests.openapi_checks import address_of, check_operation, in_background, operations
+from tests.patience import patient
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Credentials(AuthBase):
 def prepared(servers: ServerUrls) -> Iterator[Prepared]:
     @asynccontextmanager
     async def opening() -> AsyncIterator[Prepared]:
-        postgres = Postgres(PostgresSettings(database_url=servers.database))
+        postgres = Postgres(patient(servers.database))
         redis = RedisRoles.connect(
             RedisSettings(
                 redis_queue_url=servers.redis_queue,

@@ -14,9 +14,10 @@ from hypothesis.stateful import run_state_machine_as_test
 from kit.embedded import ServerUrls
 from kit.postgres import Postgres
 from kit.redis import RedisRoles
-from kit.settings import PostgresSettings, RedisSettings
+from kit.settings import RedisSettings
 from tests.flashsale.model.plain import Model, Sum
 from tests.flashsale.model.walk import Walk, World
+from tests.patience import patient
 
 WALKS: Final = int(os.environ.get("FLOODGATE_WALKS", "0"))
 # Without the variable the same walks each time, so that the suite says of one commit one thing. One walk a seed: of
@@ -41,7 +42,7 @@ def world(servers: ServerUrls) -> Iterator[World]:
         redis_broker_url=servers.redis_broker,
     )
     with asyncio.Runner() as runner:
-        postgres = Postgres(PostgresSettings(database_url=servers.database))
+        postgres = Postgres(patient(servers.database))
         redis = RedisRoles.connect(redis_settings)
         yield World(runner, postgres, redis)
         runner.run(redis.close())

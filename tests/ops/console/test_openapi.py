@@ -18,6 +18,7 @@ from ops.console.app import Parts, create_app
 from ops.desk.places import place_finder
 from ops.desk.service import Desk
 from tests.openapi_checks import address_of, check_operation, in_background, operations
+from tests.patience import patient
 
 KEYS = IdentitySettings(keys="k1:" + "s" * 40)
 
@@ -28,7 +29,7 @@ def app_of(postgres: Postgres, desk: Desk) -> FastAPI:
 
 @asynccontextmanager
 async def opened_console(servers: ServerUrls) -> AsyncIterator[tuple[FastAPI, str]]:
-    postgres = Postgres(PostgresSettings(database_url=servers.database))
+    postgres = Postgres(patient(servers.database))
     queue = connect(servers.redis_queue, RedisSettings(), purpose="queue")
     app = app_of(postgres, Desk(place_finder(queue)))
     async with address_of(app) as url:

@@ -14,10 +14,10 @@ from kit.embedded import ServerUrls
 from kit.errors import DomainError, StartRefused
 from kit.identity import Identities, IdentitySettings
 from kit.postgres import Postgres
-from kit.settings import PostgresSettings
 from ops.cli import app
 from ops.models import AuditEntry
 from tests.ops.invariants.scene import BUYER, play
+from tests.patience import patient
 
 KEYS = "k1:" + "s" * 40
 
@@ -30,7 +30,7 @@ def played_sale(servers: ServerUrls, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv("REDIS_QUEUE_URL", servers.redis_queue)
 
     async def prepare() -> None:
-        postgres = Postgres(PostgresSettings(database_url=servers.database))
+        postgres = Postgres(patient(servers.database))
         await play(postgres, sale_id)
         await postgres.close()
 
@@ -75,7 +75,7 @@ def test_who_sits_at_the_terminal_is_in_the_audit(
     answer = json.loads(typed("desk", BUYER, "--sale", played_sale, "--json").output)
 
     async def read() -> AuditEntry:
-        postgres = Postgres(PostgresSettings(database_url=servers.database))
+        postgres = Postgres(patient(servers.database))
         async with postgres.read() as session:
             entry = await session.scalars(select(AuditEntry).where(AuditEntry.entry_id == answer["audit_id"]))
             found = entry.one()

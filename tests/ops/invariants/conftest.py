@@ -12,9 +12,9 @@ import pytest
 
 from kit.embedded import ServerUrls
 from kit.postgres import Postgres
-from kit.settings import PostgresSettings
 from ops.migrate import migrate
 from tests.ops.invariants.scene import Scene, play
+from tests.patience import patient
 
 GUARDS = """
 SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
@@ -58,7 +58,7 @@ async def _drop_guards(url: str) -> None:
 @pytest.fixture
 async def ledger(unguarded: str) -> AsyncIterator[Postgres]:
     """The unguarded PostgreSQL."""
-    store = Postgres(PostgresSettings(database_url=unguarded))
+    store = Postgres(patient(unguarded))
     yield store
     await store.close()
 
