@@ -40,6 +40,9 @@ class Stage:
     environment: dict[str, str]
 
     def start(self, **variables: str) -> subprocess.Popen[str]:
+        # A shell's background job ignores Ctrl-C and so would what it starts; a signal that is handled here is not.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
             [sys.executable, "-m", "ops", "run", "--folder", str(self.folder)],
             env={**self.environment, **variables},
