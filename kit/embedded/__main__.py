@@ -18,7 +18,9 @@ def main() -> None:
     """Serves until SIGTERM, SIGINT or the end of standard input. Raises `StartRefused`."""
     parser = argparse.ArgumentParser(prog="python -m kit.embedded", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where the servers keep their files")
-    servers = Servers(parser.parse_args().folder)
+    parser.add_argument("--fresh", action="store_true", help="forget what earlier runs kept in the folder")
+    words = parser.parse_args()
+    servers = Servers(words.folder, fresh=words.fresh)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     with servers as urls:

@@ -17,6 +17,7 @@ from kit.errors import StartRefused
 END_SECONDS_MAX: Final = (
     20.0  # a fast shutdown of PostgreSQL writes a checkpoint; after this the process is killed
 )
+LOCK: Final = "lock"
 _POLL_SECONDS: Final = 0.05
 
 
@@ -83,7 +84,7 @@ class FolderLock:
     """One run a folder: two would end each other's servers as leftovers."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / "lock"
+        self._path = folder / LOCK
         self._file: TextIO | None = None
 
     def take(self) -> None:

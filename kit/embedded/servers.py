@@ -1,12 +1,14 @@
 """The servers of one run: those the environment names, and embedded ones for the rest."""
 
+import shutil
+import signal
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from kit.embedded.cluster import EmbeddedCluster
-from kit.embedded.leftovers import FolderLock
+from kit.embedded.leftovers import LOCK, FolderLock, end_leftover
 from kit.embedded.postgres import EmbeddedPostgres
 from kit.embedded.redis import EmbeddedRedis
 from kit.embedded.standby import EmbeddedPair
@@ -39,11 +41,12 @@ class Servers:
 
     Servers that a killed run left in `folder` are ended first. Raises `StartRefused` with one sentence when something
     cannot start or another run uses the folder. `clustered` makes it a PostgreSQL primary with its standby (`pair`) and a
-    Redis Cluster (`cluster`); the broker stays a single Redis.
+    Redis Cluster (`cluster`); the broker stays a single Redis. `fresh` forgets what earlier runs kept in `folder`.
     """
 
-    def __init__(self, folder: Path, *, clustered: bool = False) -> None:
+    def __init__(self, folder: Path, *, clustered: bool = False, fresh: bool = False) -> None:
         self.folder = folder
+        self._fresh = fresh
         self.pids: dict[str, int] = {}
         self.cluster = EmbeddedCluster(folder / "cluster") if clustered else None
         self.pair = EmbeddedPair(folder / "pair") if clustered else None
@@ -54,6 +57,8 @@ class Servers:
             lock = FolderLock(self.folder)
             lock.take()
             self._stack.callback(lock.free)
+            if self._fresh:
+                self._empty()
             database = read_settings(PostgresSettings).database_url or self._postgres()
             named = read_settings(RedisSettings)
             roles = (named.redis_queue_url, named.redis_stock_url, named.redis_limits_url)
@@ -72,6 +77,17 @@ class Servers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def _empty(self) -> None:
+        """Only who holds the lock may: the files of another run that is still up would be gone beneath its servers."""
+        end_leftover(self.folder / "postgres" / "postmaster.pid", self.folder / "postgres", signal.SIGINT)
+        for name in ("redis", "redis-broker"):
+            end_leftover(self.folder / name / "redis.pid", self.folder / name)
+        for entry in self.folder.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != LOCK:
+                entry.unlink()
 
     def _postgres(self) -> str:
         if self.pair is not None:

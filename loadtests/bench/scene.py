@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -64,7 +63,6 @@ class Scene:
     def _open(self) -> None:
         folder = self.options.folder
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(folder / "servers", ignore_errors=True)  # every bench begins with empty stores
         self._say("starting PostgreSQL and Redis")
         self.stores: Stores = self._stack.enter_context(stores(folder / "servers", self.layout))
         self.environment = servers.environment(self.stores, self.mint)

@@ -51,9 +51,9 @@ class Stores:
 
 @contextmanager
 def stores(folder: Path, layout: Layout) -> Iterator[Stores]:
-    """The servers, up. Raises `DoesNotStart`."""
+    """The servers, up and empty: every bench begins so. Raises `DoesNotStart`, also where another bench uses the folder."""
     process = subprocess.Popen(
-        python("-m", "kit.embedded", "--folder", str(folder)),
+        python("-m", "kit.embedded", "--fresh", "--folder", str(folder)),
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

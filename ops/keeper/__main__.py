@@ -4,6 +4,7 @@ import asyncio
 import signal
 
 import structlog
+import uvloop
 
 from flashsale.settings import FlashsaleSettings
 from kit.broker import create_broker
@@ -81,4 +82,4 @@ async def _run_until_told(loops: list[DutyLoop]) -> None:
 
 
 if __name__ == "__main__":
-    run_process("keeper", lambda: asyncio.run(main()))
+    run_process("keeper", lambda: uvloop.run(main()))

@@ -24,7 +24,7 @@ CLOSE_SECONDS_MAX: Final = 3.0
 class SharedLoop(Middleware):
     """Opens the parts inside Dramatiq's event loop before the first message and closes them after the last.
 
-    Clients belong to the loop that first used them; so they are built there. It is added after `AsyncIO`, whose loop
+    Clients belong to the loop that first used them; so they are built there. It is added after `FastLoop`, whose loop
     runs by then, and Dramatiq ends middleware in reverse order, so the loop still runs when the parts are closed.
     """
 

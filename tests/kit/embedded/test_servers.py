@@ -131,6 +131,20 @@ def test_servers_that_a_killed_run_left_are_ended_and_its_rows_are_kept(folder: 
     assert not (folder / "postgres" / "postmaster.pid").exists()
 
 
+def test_fresh_servers_know_nothing_of_earlier_runs_and_wait_for_nobody_elses_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://somewhere/else")  # only what starts fast is started
+    (folder / "provider.sqlite3").write_text("of yesterday", encoding="utf-8")
+    with Servers(folder) as urls, closing(Redis.from_url(urls.redis_stock)) as client:
+        client.set("stock", 300)
+        with pytest.raises(StartRefused, match="is in use by process"):
+            Servers(folder, fresh=True).__enter__()
+        assert (client.get("stock"), (folder / "provider.sqlite3").exists()) == (b"300", True)
+    with Servers(folder, fresh=True) as urls, closing(Redis.from_url(urls.redis_stock)) as client:
+        assert (client.get("stock"), (folder / "provider.sqlite3").exists()) == (None, False)
+
+
 def _ask(database: str, statement: str) -> object:
     async def ask() -> object:
         connection = await asyncpg.connect(database)
