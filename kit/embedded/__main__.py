@@ -19,8 +19,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m kit.embedded", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where the servers keep their files")
     parser.add_argument("--fresh", action="store_true", help="forget what earlier runs kept in the folder")
+    parser.add_argument(
+        "--clustered", action="store_true", help="a Redis Cluster, and PostgreSQL with a standby"
+    )
     words = parser.parse_args()
-    servers = Servers(words.folder, fresh=words.fresh)
+    servers = Servers(words.folder, clustered=words.clustered, fresh=words.fresh)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
     with servers as urls:

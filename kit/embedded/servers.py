@@ -80,9 +80,9 @@ class Servers:
 
     def _empty(self) -> None:
         """Only who holds the lock may: the files of another run that is still up would be gone beneath its servers."""
-        end_leftover(self.folder / "postgres" / "postmaster.pid", self.folder / "postgres", signal.SIGINT)
-        for name in ("redis", "redis-broker"):
-            end_leftover(self.folder / name / "redis.pid", self.folder / name)
+        for name, first in (("postmaster.pid", signal.SIGINT), ("redis.pid", signal.SIGTERM)):
+            for pid_file in self.folder.glob(f"**/{name}"):
+                end_leftover(pid_file, pid_file.parent, first)
         for entry in self.folder.iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry)

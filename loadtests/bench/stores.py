@@ -37,6 +37,12 @@ class Stores:
     def redis(self) -> Redis:
         return Redis.from_url(self.environment["REDIS_STOCK_URL"])
 
+    def on_offer(self) -> frozenset[bytes]:
+        """The buckets that Redis may sell from, read as anyone with that Redis could."""
+        with self.redis() as redis:
+            keys: Any = list(redis.scan_iter("flashsale:{*}:stock", count=1000))
+            return frozenset(key for key in keys if redis.hexists(key, "open"))
+
     def ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """One connection for one question; not from a running event loop."""
         return asyncio.run(self.asking(question))
@@ -50,16 +56,22 @@ class Stores:
 
 
 @contextmanager
-def stores(folder: Path, layout: Layout) -> Iterator[Stores]:
-    """The servers, up and empty: every bench begins so. Raises `DoesNotStart`, also where another bench uses the folder."""
+def stores(
+    folder: Path, layout: Layout, *, named: Mapping[str, str] | None = None, clustered: bool = False
+) -> Iterator[Stores]:
+    """The servers, up and empty: every bench begins so. What `named` names by its variable is used and not started.
+
+    Raises `DoesNotStart`, also where another bench uses the folder.
+    """
+    words = ["--fresh", "--folder", str(folder), *(["--clustered"] if clustered else [])]
     process = subprocess.Popen(
-        python("-m", "kit.embedded", "--fresh", "--folder", str(folder)),
+        python("-m", "kit.embedded", *words),
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=settle(layout.stores),  # noqa: PLW1509 - this process has one thread when it starts others
-        env=dict(os.environ),
+        env={**os.environ, **(named or {})},
     )
     try:
         told = _first_line(process)

@@ -3,7 +3,8 @@
 `gateway` is the gateway with a committer that writes nothing: it shows what every duty but the commit costs, as nginx
 with Lua and Redis does them. No setting of the gateway leads here, and without the bench's own mark in the environment
 it does not start: what it grants nobody remembers. `limiter` calls the limits as the gateway does, with no HTTP around;
-`ledger` runs the statements of the group commit, with neither HTTP nor Redis before them.
+`ledger` runs the statements of the group commit, with neither HTTP nor Redis before them, and `claims` the scripts of the
+stock, with neither HTTP nor a commit behind them.
 """
 
 import asyncio
@@ -12,9 +13,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import uvloop
 
@@ -22,7 +23,10 @@ from flashsale import reservations
 from flashsale.committer import Committed, GroupCommitter
 from flashsale.ledger import Decision, hold, lock_buckets
 from flashsale.rules import BucketName, ItemState, Wish
+from flashsale.sales import SaleBook
 from flashsale.settings import FlashsaleSettings
+from flashsale.stock import StockClaims
+from flashsale.upkeep import StockRepair
 from gateway.__main__ import main as serve_gateway
 from kit.clock import SystemClock
 from kit.errors import DomainError
@@ -142,11 +146,47 @@ async def call_ledger(sale_id: str, sku: str, seconds: float) -> dict[str, float
     return {"rows": float(sum(lanes)), "seconds": elapsed}
 
 
-def _wish(sale_id: str, sku: str) -> Wish:
+async def call_claims(sale_id: str, sku: str, seconds: float) -> dict[str, float]:
+    """Full batches over the item's buckets, claimed and in the next round trip given up again: stock and memory stay as
+    they are. Claims that both happened to, and the seconds that took. Raises when one is not granted."""
+    settings = read_settings(FlashsaleSettings)
+    postgres, redis = (
+        Postgres(read_settings(PostgresSettings)),
+        connect(os.environ["REDIS_STOCK_URL"], read_settings(RedisSettings), purpose="stock"),
+    )
+    book = SaleBook()
+    await book.refresh(postgres)
+    item = book.get(sale_id).item(sku)
+    if item is None:
+        raise RuntimeError(f"{sale_id} has no {sku}")
+    await StockRepair(postgres, redis, settings).run_once()
+
+    async def fill_lane() -> int:
+        claims, done = StockClaims(redis, book, rest_seconds=1.0), 0
+        while not done or time.perf_counter() < started + seconds:
+            wishes = [_wish(sale_id, sku, place % item.buckets) for place in range(settings.batch_max)]
+            outcomes = await claims.claim(wishes)
+            if set(outcomes) != {"claimed"}:
+                raise RuntimeError(f"not claimed: {set(outcomes)}")
+            for wish in wishes:
+                claims.settle(wish, epoch=None)
+            done += len(wishes)
+        await claims.flush()
+        return done
+
+    started = time.perf_counter()
+    lanes = await asyncio.gather(*(fill_lane() for _ in range(settings.lanes)))
+    elapsed = time.perf_counter() - started
+    await redis.aclose()
+    await postgres.close()
+    return {"claims": float(sum(lanes)), "seconds": elapsed}
+
+
+def _wish(sale_id: str, sku: str, bucket: int = 0) -> Wish:
     wish_id = new_id()
     user_id = f"ledger-{wish_id.hex}"
     return Wish(
-        wish_id, sale_id, sku, user_id, 1, "key", b"fingerprint-sixteen", wish_id, 0, None, (sale_id, sku, 0), 1
+        wish_id, sale_id, sku, user_id, 1, "key", b"fingerprint-sixteen", wish_id, 0, None, (sale_id, sku, bucket), 1
     )  # fmt: skip
 
 
@@ -159,12 +199,12 @@ def main(words: Sequence[str]) -> int:
         vars(reservations)["GroupCommitter"] = Unwritten
         uvloop.run(serve_gateway())
     else:
-        asked = (
-            call_ledger(rest[0], rest[1], float(rest[2]))
-            if what == "ledger"
-            else call_limits(int(rest[0]), float(rest[1]))
-        )
-        done = uvloop.run(asked)
+        asked: dict[str, Callable[[], Coroutine[Any, Any, dict[str, float]]]] = {
+            "ledger": lambda: call_ledger(rest[0], rest[1], float(rest[2])),
+            "claims": lambda: call_claims(rest[0], rest[1], float(rest[2])),
+            "limiter": lambda: call_limits(int(rest[0]), float(rest[1])),
+        }
+        done = uvloop.run(asked[what]())
         sys.stdout.write(json.dumps(done) + "\n")
     return 0
 
