@@ -1,46 +1,36 @@
 """Redis's view of the stock, brought back to the ledger: at start, on a schedule, after every kind of loss.
 
-A load always runs under a new epoch: whatever was on its way to Redis for an older one is ignored there, because the
-load has counted it. So a load is right at any instant, and no repair leaves Redis above the ledger.
+It looks at all buckets, settles what dead processes left behind, and has loaded anew (`flashsale.loading`) what Redis does
+not know or has lost. No repair leaves Redis above the ledger.
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-from sqlalchemy import ColumnElement, case, func, select, update
+from sqlalchemy import func, select
 
 from flashsale import keys, metrics
 from flashsale.ledger import lock_buckets
+from flashsale.loading import LedgerBucket, StockLoader, answered_soon
 from flashsale.models import Bucket, Reservation, Sale
-from flashsale.rules import BucketName
 from flashsale.settings import FlashsaleSettings
-from flashsale.snapshots import PendingClaim, StockSnapshot, bucket_keys, take_snapshots
+from flashsale.snapshots import PendingClaim, StockSnapshot, take_snapshots
 from flashsale.stock import Settlement, settle_calls
-from kit.lua import LuaScript, run_all
-from kit.postgres import Postgres, ReadSession, WriteSession
+from kit.lua import run_all
+from kit.postgres import Postgres, ReadSession
 from kit.redis import is_away
 
 log = structlog.get_logger()
 
-_CLOSE = LuaScript.from_file("flashsale", "stock_close")
-_FILL = LuaScript.from_file("flashsale", "stock_fill")
-_OPEN = LuaScript.from_file("flashsale", "stock_open")
-
 # No load has this epoch. A claim that is not pending any more was settled since it was seen, and is counted already.
 _STRIKE_OFF: Final = -1
-
-# How long one answer of Redis may keep a bucket's lock, and with it all who buy there; several times a healthy answer. After
-# it the pass ends as without Redis, and the sale goes on through PostgreSQL.
-LOCKED_SECONDS_MAX: Final = 0.5
 
 _LEDGER_COLUMNS: Final = (
     Bucket.sale_id,
@@ -65,28 +55,12 @@ class RepairReport:
     away: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerBucket:
-    """A bucket as the ledger has it."""
-
-    sale_id: str
-    sku: str
-    bucket: int
-    total: int
-    taken: int
-    epoch: int
-    until: int  # unix seconds after which Redis may forget it
-
-    @property
-    def name(self) -> BucketName:
-        return self.sale_id, self.sku, self.bucket
-
-
 class StockRepair:
     """The repair. It keeps nothing between passes, so any process may run the next one."""
 
     def __init__(self, postgres: Postgres, stock: Redis, settings: FlashsaleSettings) -> None:
         self._postgres, self._stock, self._settings = postgres, stock, settings
+        self._loader = StockLoader(postgres, stock, chunk=settings.load_chunk)
 
     async def run_once(self) -> RepairReport:
         """One pass over the buckets of all sales that are not long over. Raises `Unavailable` without PostgreSQL."""
@@ -107,7 +81,7 @@ class StockRepair:
         snapshots = await take_snapshots(self._stock, [bucket.name for bucket in buckets])
         for bucket, snapshot in zip(buckets, snapshots, strict=True):
             if not snapshot.is_open or snapshot.epoch != bucket.epoch:
-                found["reloaded"] += await self._load(bucket, snapshot, "not_loaded")
+                found["reloaded"] += await self._loader.load(bucket, snapshot, "not_loaded")
                 continue
             found["recovered"] += await self._recover(bucket, snapshot)
             if snapshot.available + snapshot.pending_units == bucket.total - bucket.taken:
@@ -126,7 +100,7 @@ class StockRepair:
                 drift_units += abs(drift)
                 found["drifted"] += 1
                 (snapshot,) = await take_snapshots(self._stock, [bucket.name])
-                found["reloaded"] += await self._load(bucket, snapshot, "drift")
+                found["reloaded"] += await self._loader.load(bucket, snapshot, "drift")
         metrics.STOCK_DRIFT_UNITS.set(drift_units)
 
     async def _read_ledger(self) -> list[LedgerBucket]:
@@ -147,7 +121,7 @@ class StockRepair:
         """
         async with self._postgres.unit_of_work() as session:
             locked = (await lock_buckets(session, [bucket.name])).get(bucket.name)
-            async with _answered_soon():
+            async with answered_soon():
                 (now,) = await take_snapshots(self._stock, [bucket.name])
             if locked is None or not now.is_open or now.epoch != locked.epoch:
                 return 0  # being loaded or removed: the next pass sees
@@ -181,77 +155,6 @@ class StockRepair:
         for each in settlements:
             metrics.CLAIMS_RECOVERED.labels(verdict="refused" if each.epoch is None else "committed").inc()
         return len(left)
-
-    async def _load(self, bucket: LedgerBucket, snapshot: StockSnapshot, reason: str) -> int:
-        """Loads the bucket under a new epoch. Under its row lock nothing is committed between reading and writing, and
-        claims begin only once the epoch is durable."""
-        load_id = uuid4().hex
-        async with self._postgres.unit_of_work() as session:
-            await lock_buckets(session, [bucket.name])
-            # Ahead of Redis too: a ledger restored from a backup may be behind it.
-            higher = case((Bucket.epoch > snapshot.epoch, Bucket.epoch), else_=snapshot.epoch)
-            bumped = await session.execute(
-                update(Bucket)
-                .where(*_is(Bucket, bucket))
-                .values(epoch=higher + 1)
-                .returning(Bucket.epoch, Bucket.total - Bucket.taken)
-            )
-            epoch, free = bumped.one()
-            async with _answered_soon():
-                closed = await _CLOSE.run(
-                    self._stock, bucket_keys(bucket.name), [epoch, load_id, free, bucket.until]
-                )
-            if closed != b"closed":
-                return 0  # another repair is ahead of this one
-            await self._fill(session, bucket, load_id)
-        opened = await _OPEN.run(self._stock, [keys.stock(*bucket.name)], [load_id])
-        metrics.STOCK_LOADS.labels(reason=reason).inc()
-        log.info(
-            "stock_loaded",
-            sale_id=bucket.sale_id,
-            sku=bucket.sku,
-            bucket=bucket.bucket,
-            epoch=epoch,
-            reason=reason,
-        )
-        return int(opened == b"opened")
-
-    async def _fill(self, session: WriteSession, bucket: LedgerBucket, load_id: str) -> None:
-        alive = Reservation.state.in_(("held", "confirmed"))
-        buyers = (
-            await session.execute(
-                # Those who have none left too: their old keys must still be recognised.
-                select(
-                    Reservation.user_id,
-                    func.coalesce(func.sum(Reservation.quantity).filter(alive), 0),
-                )
-                .where(*_is(Reservation, bucket))
-                .group_by(Reservation.user_id)
-            )
-        ).all()
-        names = [keys.stock(*bucket.name), keys.buyers(*bucket.name)]
-        for start in range(0, len(buyers), self._settings.load_chunk):
-            arguments: list[str | bytes | int] = [load_id, bucket.until]
-            for user_id, units in buyers[start : start + self._settings.load_chunk]:
-                arguments += [user_id, int(units)]
-            async with _answered_soon():
-                await _FILL.run(self._stock, names, arguments)
-
-
-@asynccontextmanager
-async def _answered_soon() -> AsyncIterator[None]:
-    """A wait for Redis under a bucket's lock. Its end is told as Redis's own, for around it is PostgreSQL's."""
-    try:
-        async with asyncio.timeout(LOCKED_SECONDS_MAX):
-            yield
-    except TimeoutError as error:
-        raise RedisTimeoutError(f"no answer within {LOCKED_SECONDS_MAX} s") from error
-
-
-def _is(row: type[Bucket] | type[Reservation], bucket: LedgerBucket) -> Iterator[ColumnElement[bool]]:
-    return (
-        column == value for column, value in zip((row.sale_id, row.sku, row.bucket), bucket.name, strict=True)
-    )
 
 
 async def _committed(session: ReadSession, claims: Sequence[PendingClaim]) -> set[UUID]:

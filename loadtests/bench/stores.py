@@ -40,8 +40,8 @@ class Stores:
     def on_offer(self) -> frozenset[bytes]:
         """The buckets that Redis may sell from, read as anyone with that Redis could."""
         with self.redis() as redis:
-            keys: Any = list(redis.scan_iter("flashsale:{*}:stock", count=1000))
-            return frozenset(key for key in keys if redis.hexists(key, "open"))
+            hashes: Any = list(redis.scan_iter(count=1000, _type="hash"))
+            return frozenset(key for key in hashes if redis.hexists(key, "open"))
 
     def ask(self, question: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
         """One connection for one question; not from a running event loop."""

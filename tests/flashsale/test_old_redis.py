@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from flashsale import repair
+from flashsale import loading, repair
 from flashsale.board import StockBoard
 from flashsale.errors import LimitReached
 from flashsale.stock import EndedHold, StockClaims, give_back
@@ -90,7 +90,7 @@ async def test_a_load_that_a_restart_interrupted_is_not_opened(
             await shop.stock.connection_pool.disconnect()
             return await opening.run(*arguments)  # type: ignore[arg-type]
 
-    opening = repair._OPEN
+    opening = loading._OPEN
     await shop.forget()
     (item,) = [
         each
@@ -98,8 +98,8 @@ async def test_a_load_that_a_restart_interrupted_is_not_opened(
         if each.sale_id == shop.sale_id
     ]
     (snapshot,) = await repair.take_snapshots(shop.stock, [item.name])
-    monkeypatch.setattr(repair, "_OPEN", Interrupted())
-    assert await StockRepair(shop.postgres, shop.stock, IMPATIENT)._load(item, snapshot, "test") == 0
+    monkeypatch.setattr(loading, "_OPEN", Interrupted())
+    assert await StockRepair(shop.postgres, shop.stock, IMPATIENT)._loader.load(item, snapshot, "test") == 0
     claims = StockClaims(shop.stock, shop.book, rest_seconds=1)
     assert await claims.claim([a_wish(shop.sale_id, "ada")]) == ["not_loaded"]
 

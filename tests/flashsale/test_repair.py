@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from flashsale import repair
+from flashsale import loading
 from flashsale.ledger import lock_buckets
 from flashsale.rules import BucketName, ItemState
 from flashsale.upkeep import StockRepair, stock_views
@@ -44,7 +44,7 @@ async def test_a_redis_that_falls_silent_in_a_load_does_not_keep_the_buckets_loc
             wire.silence()
             return await lock_buckets(session, names)
 
-        monkeypatch.setattr(repair, "lock_buckets", lock_and_silence)
+        monkeypatch.setattr(loading, "lock_buckets", lock_and_silence)
         async with asyncio.timeout(20):
             assert (await StockRepair(shop.postgres, stock, IMPATIENT).run_once()).away
         await stock.aclose()
