@@ -5,42 +5,26 @@ from them. The provider is not ours: what its simulator uses is not counted. In 
 request and its answer on the wire above TCP, and WAL bytes those that PostgreSQL wrote meanwhile.
 """
 
-import base64
-import hashlib
-import hmac
-import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
-import asyncpg
-import msgspec
-
-from loadtests.bench import servers
-from loadtests.bench.books import LedgerBooks
-from loadtests.bench.client.once import ask
 from loadtests.bench.cores import Meter, Usage
-from loadtests.bench.launch import free_port, running
-from loadtests.bench.requests import COMMON, get, post
+from loadtests.bench.measures.street import SETTLE_SECONDS, Street, send
 from loadtests.bench.rows import Goal, Row, median, missing_row
 from loadtests.bench.runs import WARM_SECONDS, Result, Runner
-from loadtests.bench.scene import Scene, Up, queue_path
-from loadtests.bench.subjects import NoBooks, Subject
+from loadtests.bench.scene import Scene
 
 STEPS: Final = ("join", "poll", "admit", "reserve", "pay", "confirm", "reward")
 ROWS: Final = tuple(f"step_{step}" for step in STEPS)
 UNIT: Final = "core-seconds a million"
 OURS: Final = ("gateway", "redis", "postgresql", "redis-broker", "keeper", "worker")
 REWARD_SECONDS_MAX: Final = 120.0
-PROVIDER_CONNECTIONS: Final = (
-    16  # who pays waits for the provider; more would only queue before its simulator
-)
 LOOK_SECONDS: Final = 0.2
-SETTLE_SECONDS: Final = 3.0
+IDLE_SECONDS: Final = 10.0  # the keeper's longest usual round comes every few seconds
 PAYMENTS: Final = 20_000  # more than a bench confirms
 
 
@@ -53,8 +37,12 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
         made = [_request_row(step, street, scene, runner) for step in STEPS[:5]]
         # Started before there is anything to do, and paused until there is: what starting costs is no reward's.
         house = street.pause_keeper_and_worker()
+        idle = _idle(house, scene, runner)
         street.open_payments(PAYMENTS)
-        made += [_request_row("confirm", street, scene, runner), _reward_row(house, street, scene, runner)]
+        made += [
+            _request_row("confirm", street, scene, runner),
+            _reward_row(house, idle, street, scene, runner),
+        ]
     return [row for row in made if scene.options.wants(row.id)]
 
 
@@ -68,164 +56,6 @@ class Cost:
     @property
     def total(self) -> float:
         return sum(self.by_who.values())
-
-
-class Street:
-    """A gateway that knows a provider, and the requests of one shopper after the other."""
-
-    def __init__(self, scene: Scene, stack: ExitStack) -> None:
-        self._scene, self._stack = scene, stack
-        self.sale_id = scene.sales.steps
-        port = free_port()
-        self.environment = {
-            **scene.environment,
-            "PROVIDER_URL": f"http://127.0.0.1:{port}",
-            "SIMULATOR_BOOK": str((scene.options.folder / "servers" / "provider.sqlite3").resolve()),
-        }
-        layout = scene.layout
-        self._run(servers.simulator(port, layout.load, self.environment))
-        self.gateway = self._run(servers.gateway("steps", layout.server, self.environment))
-        scene.wait_for(self.gateway, self.sale_id, lambda document: document["frontier"] > 0)
-
-    def _run(self, served: servers.Served) -> Up:
-        process = self._stack.enter_context(running(served.program, self._scene.logs))
-        return Up(served.port, process.pid)
-
-    def pause_keeper_and_worker(self) -> dict[str, int]:
-        """Both started and then stopped where they stand; who they are."""
-        load = self._scene.layout.load
-        made = {
-            "keeper": servers.keeper(load, self.environment),
-            "worker": servers.worker(load, self.environment),
-        }
-        pids = {name: self._run(served).pid for name, served in made.items()}
-        time.sleep(SETTLE_SECONDS)
-        for pid in pids.values():
-            os.kill(pid, signal.SIGSTOP)
-        return pids
-
-    def open_payments(self, count: int) -> None:
-        """So many more payments, as if the provider had been quick: its simulator is not what is measured."""
-        sql = """
-            INSERT INTO flashsale.payments (payment_id, reservation_id, user_id, amount_minor, currency, state)
-            SELECT gen_random_uuid(), reservation_id, user_id, amount_minor, currency, 'created'
-            FROM flashsale.reservations r WHERE sale_id = $1 AND state = 'held' AND NOT EXISTS
-                (SELECT FROM flashsale.payments p WHERE p.reservation_id = r.reservation_id)
-            LIMIT $2
-        """
-        self._scene.stores.ask(lambda connection: connection.execute(sql, self.sale_id, count))
-
-    def subject(self, step: str) -> Subject:
-        make, good = {
-            "join": (self._joins, b"201"),
-            "poll": (self._polls, b"200"),
-            "admit": (self._admits, b"201"),
-            "reserve": (self._reserves, b"201"),
-            "pay": (self._pays, b"200"),
-            "confirm": (self._confirms, b"200"),
-        }[step]
-        books = LedgerBooks(self._scene.stores, self.sale_id, "step") if step == "reserve" else NoBooks()
-        return Subject(
-            step, f"step {step}", [self.gateway.port], make, frozenset({good}),
-            self._scene.pids(self.gateway, "gateway"), books,
-            again=step == "poll", connections=PROVIDER_CONNECTIONS if step == "pay" else 128, rate_guess=1_000.0,
-        )  # fmt: skip
-
-    def _joins(self, count: int) -> list[bytes]:
-        path = f"/v1/sales/{self.sale_id}/tickets"
-        return [post(path, self._user_token(self._scene.shoppers.user()[1]), b"") for _ in range(count)]
-
-    def _polls(self, _count: int) -> list[bytes]:
-        return [get(queue_path(self.sale_id))]
-
-    def _admits(self, count: int) -> list[bytes]:
-        path, made = f"/v1/sales/{self.sale_id}/admissions", []
-        for _ in range(count):
-            _, user_id = self._scene.shoppers.user()
-            ticket = self._scene.mint.ticket(self.sale_id, user_id, 0)
-            made.append(post(path, self._user_token(user_id), b'{"ticket":"%s"}' % ticket))
-        return made
-
-    def _reserves(self, count: int) -> list[bytes]:
-        return self._scene.shoppers.reservations(self.sale_id, "step", count)
-
-    def _pays(self, count: int) -> list[bytes]:
-        found = self._read(
-            "SELECT reservation_id, user_id FROM flashsale.reservations r WHERE sale_id = $1 AND state = 'held' AND NOT "
-            "EXISTS (SELECT FROM flashsale.payments p WHERE p.reservation_id = r.reservation_id) LIMIT $2",
-            count,
-        )
-        return [post(f"/v1/reservations/{row[0]}/payment", self._user_token(row[1]), b"") for row in found]
-
-    def _confirms(self, count: int) -> list[bytes]:
-        found = self._read(
-            "SELECT p.payment_id, p.amount_minor, p.currency FROM flashsale.payments p JOIN flashsale.reservations r "
-            "USING (reservation_id) WHERE r.sale_id = $1 AND p.state = 'created' LIMIT $2",
-            count,
-        )
-        secret = base64.b64decode(self.environment["PROVIDER_WEBHOOK_SECRET"].removeprefix("whsec_"))
-        return [success(secret, row[0], row[1], row[2]) for row in found]
-
-    def _user_token(self, user_id: str) -> bytes:
-        return self._scene.mint.user_token(user_id)
-
-    def _read(self, sql: str, count: int) -> list[Any]:
-        async def read(connection: asyncpg.Connection) -> list[Any]:
-            found: list[Any] = await connection.fetch(sql, self.sale_id, count)
-            return found
-
-        return self._scene.stores.ask(read)
-
-    def undone(self) -> int:
-        """Events and payouts of the sale that are still on their way."""
-        return int(self._count(
-            "SELECT (SELECT count(*) FROM flashsale.outbox WHERE done_at IS NULL AND payload ->> 'sale_id' = $1) + "
-            "(SELECT count(*) FROM rewards.payouts o JOIN rewards.grants g USING (grant_id) "
-            "WHERE g.sale_id = $1 AND o.state = 'due')"
-        ))  # fmt: skip
-
-    def paid(self) -> int:
-        """Rewards that have been paid."""
-        return int(self._count(
-            "SELECT count(*) FROM rewards.payouts o JOIN rewards.grants g USING (grant_id) "
-            "WHERE g.sale_id = $1 AND o.state = 'paid'"
-        ))  # fmt: skip
-
-    def _count(self, sql: str) -> Any:
-        return self._scene.stores.ask(lambda connection: connection.fetchval(sql, self.sale_id))
-
-    def wal_bytes(self) -> int:
-        """How much PostgreSQL has written to its log since it was made."""
-        sql = "SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint"
-        return int(self._scene.stores.ask(lambda connection: connection.fetchval(sql)))
-
-    def sizes(self, subject: Subject) -> dict[str, int]:
-        """Bytes of one request and of its answer."""
-        requests = subject.make(1)
-        if not requests:
-            return {}
-        answer = ask(self.gateway.port, requests[0])
-        return {"request_bytes": len(requests[0]), "answer_bytes": len(answer.head) + 4 + len(answer.body)}
-
-
-def success(secret: bytes, payment_id: object, amount_minor: int, currency: str) -> bytes:
-    """The provider's notice that a payment has succeeded, signed as Standard Webhooks has it."""
-    event_id, now = f"evt_{payment_id}", datetime.now(UTC)
-    body = msgspec.json.encode(
-        {
-            "event_id": event_id, "type": "payment.succeeded", "payment_id": str(payment_id),
-            "amount_minor": amount_minor, "currency": currency, "occurred_at": now,
-        }
-    )  # fmt: skip
-    at = int(now.timestamp())
-    mac = hmac.digest(secret, f"{event_id}.{at}.".encode() + body, hashlib.sha256)
-    signed = f"webhook-id: {event_id}\r\nwebhook-timestamp: {at}\r\nwebhook-signature: v1,{base64.b64encode(mac).decode()}\r\n"
-    return b"".join(
-        (
-            b"POST /v1/webhooks/payments HTTP/1.1\r\n", COMMON, signed.encode(),
-            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body), body,
-        )
-    )  # fmt: skip
 
 
 def _request_row(step: str, street: Street, scene: Scene, runner: Runner) -> Row:
@@ -248,15 +78,36 @@ def _request_row(step: str, street: Street, scene: Scene, runner: Runner) -> Row
     return _row(step, costs, sizes)
 
 
-def _reward_row(house: Mapping[str, int], street: Street, scene: Scene, runner: Runner) -> Row:
-    """From the first ring to the last reward of everybody who was confirmed, or as far as the bound on it lets them come."""
-    runner.show("step reward: keeper and worker pay what was promised")
+def _house_meter(house: Mapping[str, int], scene: Scene) -> Meter:
     pids = {**house, **scene.store_pids, "redis-broker": scene.stores.pids.get("redis-broker", 0)}
-    meter = Meter(scene.layout, {name: pid for name, pid in pids.items() if pid})
-    before, paid = street.wal_bytes(), street.paid()
+    return Meter(scene.layout, {name: pid for name, pid in pids.items() if pid})
+
+
+def _idle(house: Mapping[str, int], scene: Scene, runner: Runner) -> Mapping[str, float]:
+    """Core-seconds a second by who spends them while nothing is to be paid: the keeper looks around all the same."""
+    runner.show("step reward: keeper and worker with nothing to do")
+    send(house, signal.SIGCONT)
+    time.sleep(SETTLE_SECONDS)
+    meter = _house_meter(house, scene)
     meter.mark()
-    for pid in house.values():
-        os.kill(pid, signal.SIGCONT)
+    time.sleep(IDLE_SECONDS)
+    meter.mark()
+    send(house, signal.SIGSTOP)
+    usage = meter.usage()
+    return {who: seconds / usage.seconds for who, seconds in usage.by_who.items()}
+
+
+def _reward_row(
+    house: Mapping[str, int], idle: Mapping[str, float], street: Street, scene: Scene, runner: Runner
+) -> Row:
+    """From the first ring to the last reward of everybody who was confirmed, or as far as the bound on it lets them come.
+
+    What keeper and stores spend anyway, however many rewards there are, is told beside it and no reward's.
+    """
+    runner.show("step reward: keeper and worker pay what was promised")
+    meter, before, paid = _house_meter(house, scene), street.wal_bytes(), street.paid()
+    meter.mark()
+    send(house, signal.SIGCONT)
     deadline = time.monotonic() + REWARD_SECONDS_MAX
     while street.undone() and time.monotonic() < deadline:
         time.sleep(LOOK_SECONDS)
@@ -266,7 +117,20 @@ def _reward_row(house: Mapping[str, int], street: Street, scene: Scene, runner: 
         return missing_row(
             "step_reward", _what("reward"), Goal(None, unit=UNIT), against="", why="nothing was to be paid"
         )
-    return _row("reward", [_cost(meter.usage(), rewards, street.wal_bytes() - before)], {"rewards": rewards})
+    usage = meter.usage()
+    cost = _cost(beyond(usage, idle), rewards, street.wal_bytes() - before)
+    anyway = {who: round(each, 3) for who, each in idle.items() if who in OURS}
+    return _row(
+        "reward", [cost], {"rewards": rewards, "seconds": round(usage.seconds, 1), "idle_cores": anyway}
+    )
+
+
+def beyond(usage: Usage, idle: Mapping[str, float]) -> Usage:
+    """The usage without what would have been spent in that time anyway."""
+    spent = {
+        who: max(0.0, seconds - idle.get(who, 0.0) * usage.seconds) for who, seconds in usage.by_who.items()
+    }
+    return replace(usage, by_who=spent)
 
 
 def _cost(usage: Usage, steps: float, wal_bytes: float) -> Cost:
