@@ -34,6 +34,29 @@ settings.register_profile("floodgate", deadline=None, suppress_health_check=[Hea
 settings.load_profile("floodgate")
 
 
+HEAVY = ("run", "browser")  # the markers of what takes both cores for minutes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Heavy modules lie as far from each other as they can, and none at the end.
+
+    Two beside each other run into the bounds of what they start; one that comes last keeps the other process idle.
+    """
+    modules: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        modules.setdefault(item.nodeid.partition("::")[0], []).append(item)
+    heavy = [each for each in modules.values() if any(map(_is_heavy, each))]
+    light = [each for each in modules.values() if not any(map(_is_heavy, each))]
+    apart = len(light) // (len(heavy) + 1)
+    for place, each in enumerate(heavy):
+        light.insert(place * (apart + 1), each)
+    items[:] = [item for each in light for item in each]
+
+
+def _is_heavy(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in HEAVY)
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[ServerUrls]:
     """Servers of this test process, with a freshly migrated database of its own, dropped at the end."""
