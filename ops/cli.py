@@ -3,12 +3,14 @@
 import sys
 from typing import Final
 
+import structlog
 import typer
 
 from kit.errors import DomainError, StartRefused
 from ops.desk.cli import desk, staff_token
 from ops.faults.cli import faults
 from ops.faults.sweep.cli import sweep_command
+from ops.judgement import judge_command
 from ops.planning.cli import sale
 from ops.planning.errors import SaleFileInvalid
 from ops.planning.language import say_refusal, terminal_language
@@ -26,12 +28,15 @@ app.add_typer(sale, name="sale")
 app.command("run")(run)
 app.command("faults")(faults)
 app.command("sweep")(sweep_command)
+app.command("judge")(judge_command)
 app.command("desk")(desk)
 app.command("staff-token")(staff_token)
 
 
 def main() -> None:
     """Runs a command; what is refused is said on stderr in the language of the terminal."""
+    # What a command prints is its answer, for programs too; what it logs stands beside it.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         app()
     except (StartRefused, DomainError) as refusal:
