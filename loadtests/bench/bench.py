@@ -17,6 +17,7 @@ from loadtests.bench.measures import (
     ceiling,
     doors,
     growth,
+    judgement,
     ledger,
     limiters,
     masters,
@@ -52,6 +53,7 @@ QUESTIONS: Final[dict[str, ModuleType]] = {
         overload,
         steps,
         growth,
+        judgement,
     )
 }
 

@@ -18,10 +18,22 @@ SELECT
     now(), 'key-' || number, ''::bytea, md5($1 || $2 || number)::uuid, number, 0
 FROM generate_series($3::bigint, $4::bigint) AS number
 """
-# The stock grows with what is sold, so that as many units are free as before.
+# The stock grows with what is sold, so that as many units are free as before. An item's stock is what its buckets have together.
 _COUNT: Final = """
-UPDATE flashsale.buckets SET taken = taken + $3, total = total + $3 WHERE sale_id = $1 AND sku = $2 AND bucket = 0
+WITH bucket AS (
+    UPDATE flashsale.buckets SET taken = taken + $3, total = total + $3 WHERE sale_id = $1 AND sku = $2 AND bucket = 0
+)
+UPDATE flashsale.items SET total = total + $3 WHERE sale_id = $1 AND sku = $2
 """
+_LEAVE: Final = """
+WITH bucket AS (
+    UPDATE flashsale.buckets SET total = taken + $3 WHERE sale_id = $1 AND sku = $2 AND bucket = 0 RETURNING total
+)
+UPDATE flashsale.items SET total = bucket.total FROM bucket WHERE sale_id = $1 AND sku = $2
+"""
+_FILLED: Final = (
+    "SELECT count(*) FROM flashsale.reservations WHERE sale_id = $1 AND starts_with(user_id, 'sold-')"
+)
 
 
 def fill(stores: Stores, sale_id: str, sku: str, rows: int, *, first: int = 1) -> None:
@@ -41,6 +53,10 @@ def fill(stores: Stores, sale_id: str, sku: str, rows: int, *, first: int = 1) -
 
 
 def leave(stores: Stores, sale_id: str, sku: str, units: int) -> None:
-    """Only `units` of the item are free from now on."""
-    sql = "UPDATE flashsale.buckets SET total = taken + $3 WHERE sale_id = $1 AND sku = $2 AND bucket = 0"
-    stores.ask(lambda connection: connection.execute(sql, sale_id, sku, units))
+    """Only `units` of the item of one bucket are free from now on."""
+    stores.ask(lambda connection: connection.execute(_LEAVE, sale_id, sku, units))
+
+
+def filled(stores: Stores, sale_id: str) -> int:
+    """Rows of the sale that `fill` has written: confirmed, and no payment or event ever was."""
+    return int(stores.ask(lambda connection: connection.fetchval(_FILLED, sale_id)))
