@@ -4,7 +4,6 @@ A call whose answer did not come has an unknown outcome: the caller asks later w
 Nothing is retried here; whoever owns the row knows whether and when.
 """
 
-import asyncio
 import base64
 import binascii
 import time
@@ -14,7 +13,6 @@ from http import HTTPStatus
 from typing import Annotated, Any, Final, Literal, TypeVar
 from uuid import UUID
 
-import httpx
 import msgspec
 from msgspec import Meta
 from pydantic import Field
@@ -23,6 +21,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from kit.errors import DomainError, StartRefused
 from kit.money import AMOUNT_MINOR_MAX
+from kit.outgoing import Answer, HttpClient, Unanswered
 from kit.settings import room_config
 from kit.steps import reached
 
@@ -190,61 +189,53 @@ class ProviderClient:
         if not (settings.api_key.isascii() and settings.api_key.isprintable() and settings.api_key):
             raise StartRefused("Set PROVIDER_API_KEY to the key the provider gave you.")
         self.breaker = Breaker()
-        # httpx counts from byte to byte; an answer that drips would hold its caller for ever.
-        self._call_seconds_max = CONNECT_SECONDS_MAX + settings.request_seconds
         try:
-            self._http = _connect(settings)
-        except httpx.InvalidURL as error:
+            self._http = HttpClient(
+                settings.url,
+                headers={"Authorization": f"Bearer {settings.api_key}"},
+                connect_seconds_max=CONNECT_SECONDS_MAX,
+                call_seconds_max=CONNECT_SECONDS_MAX + settings.request_seconds,
+                connections_max=CONNECTIONS_MAX,
+            )
+        except ValueError as error:
             raise StartRefused(
                 f"PROVIDER_URL is no address that can be called ({error}): correct it."
             ) from error
 
     async def post(self, path: str, body: dict[str, Any], *, idempotency_key: str) -> dict[str, Any]:
         """The answer of a call that the provider executes once a key. Raises `ProviderUnknown`, `ProviderRefused`."""
-        response = await self._send("POST", path, json=body, headers={"Idempotency-Key": idempotency_key})
-        return _read(response)
+        headers = {"Idempotency-Key": idempotency_key, "Content-Type": "application/json"}
+        return _read(await self._send("POST", path, msgspec.json.encode(body), headers))
 
     async def get(self, path: str) -> dict[str, Any] | None:
         """What the provider knows, None where it knows nothing. Raises `ProviderUnknown`, `ProviderRefused`."""
-        response = await self._send("GET", path)
-        return None if response.status_code == HTTPStatus.NOT_FOUND else _read(response)
+        answer = await self._send("GET", path)
+        return None if answer.status == HTTPStatus.NOT_FOUND else _read(answer)
 
-    async def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+    async def _send(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         self.breaker.admit()
         reached("provider.before")
         try:
-            async with asyncio.timeout(self._call_seconds_max):
-                response = await self._http.request(method, path, **options)
-        except (httpx.HTTPError, TimeoutError) as error:
+            answer = await self._http.request(method, path, body=body, headers=headers)
+        except Unanswered as error:
             self.breaker.unanswered()
-            raise ProviderUnknown(type(error).__name__) from error
+            raise ProviderUnknown(error.reason) from error
         self.breaker.answered()
         reached("provider.after")
-        return response
+        return answer
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
 
-def _connect(settings: ProviderSettings) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        base_url=settings.url,
-        headers={"Authorization": f"Bearer {settings.api_key}"},
-        timeout=httpx.Timeout(settings.request_seconds, connect=CONNECT_SECONDS_MAX),
-        limits=httpx.Limits(max_connections=CONNECTIONS_MAX, max_keepalive_connections=CONNECTIONS_MAX),
-        # A proxy variable that was set for something else must not see payments and keys.
-        trust_env=False,
-        # A plain address (the simulator's) has no certificate; reading those of the world takes a tenth of a second.
-        verify=settings.url.startswith("https://"),
-    )
-
-
-def _read(response: httpx.Response) -> dict[str, Any]:
-    status = response.status_code
+def _read(answered: Answer) -> dict[str, Any]:
+    status = answered.status
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _NOT_NOW:
         raise ProviderUnknown(f"status_{status}")
     try:
-        answer = msgspec.json.decode(response.content)
+        answer = msgspec.json.decode(answered.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         answer = None
     if status >= HTTPStatus.BAD_REQUEST:

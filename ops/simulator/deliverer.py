@@ -1,14 +1,13 @@
 """Sends the book's webhooks until they are answered with 2xx: signed afresh at each try (Standard Webhooks)."""
 
 import asyncio
-from contextlib import suppress
 from typing import Final
 
-import httpx
 import structlog
 from standardwebhooks.webhooks import Webhook
 
 from kit.clock import Clock
+from kit.outgoing import HttpClient, Unanswered
 from ops.simulator.book import Book, Delivery
 
 log = structlog.get_logger()
@@ -27,21 +26,27 @@ class Deliverer:
     def __init__(self, book: Book, clock: Clock, *, webhook_url: str, secret: str) -> None:
         self._book = book
         self._clock = clock
-        self._url = webhook_url.rstrip("/")
+        self._url = webhook_url
         self._webhook = Webhook(secret)
         self._in_flight: set[int] = set()
 
     async def run(self) -> None:
-        async with (
-            httpx.AsyncClient(timeout=REQUEST_SECONDS_MAX, trust_env=False) as http,
-            asyncio.TaskGroup() as group,
-        ):
-            while True:
-                if not self.begin_due(http, group):
-                    await asyncio.sleep(POLL_SECONDS)
-                await asyncio.sleep(0)
+        http = HttpClient(
+            self._url,
+            connect_seconds_max=REQUEST_SECONDS_MAX,
+            call_seconds_max=REQUEST_SECONDS_MAX,
+            connections_max=IN_FLIGHT_MAX,
+        )
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    if not self.begin_due(http, group):
+                        await asyncio.sleep(POLL_SECONDS)
+                    await asyncio.sleep(0)
+        finally:
+            await http.close()
 
-    def begin_due(self, http: httpx.AsyncClient, group: asyncio.TaskGroup) -> int:
+    def begin_due(self, http: HttpClient, group: asyncio.TaskGroup) -> int:
         """Begins what is due and not under way yet; how many. One slow answer holds nobody else up."""
         free = IN_FLIGHT_MAX - len(self._in_flight)
         if free <= 0:
@@ -53,7 +58,7 @@ class Deliverer:
             group.create_task(self._deliver(http, delivery))
         return len(fresh)
 
-    async def _deliver(self, http: httpx.AsyncClient, delivery: Delivery) -> None:
+    async def _deliver(self, http: HttpClient, delivery: Delivery) -> None:
         try:
             accepted = await self._send(http, delivery)
             with self._book.change():
@@ -61,7 +66,7 @@ class Deliverer:
         finally:
             self._in_flight.discard(delivery.delivery)
 
-    async def _send(self, http: httpx.AsyncClient, delivery: Delivery) -> bool:
+    async def _send(self, http: HttpClient, delivery: Delivery) -> bool:
         now = self._clock.now()
         headers = {
             "content-type": "application/json",
@@ -69,10 +74,11 @@ class Deliverer:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self._webhook.sign(delivery.event_id, now, delivery.body),
         }
-        with suppress(httpx.HTTPError):
-            response = await http.post(self._url + delivery.path, content=delivery.body, headers=headers)
-            return response.is_success
-        return False
+        try:
+            answer = await http.request("POST", delivery.path, body=delivery.body.encode(), headers=headers)
+        except Unanswered:
+            return False
+        return answer.status // 100 == 2
 
     def _settle(self, delivery: Delivery, *, accepted: bool) -> None:
         now = self._clock.now().timestamp()

@@ -29,6 +29,7 @@ from kit.clock import SystemClock
 from kit.doorbell import Doorbells
 from kit.embedded.ports import free_port
 from kit.identity import Identities, IdentitySettings
+from kit.outgoing import Answer, Unanswered
 from kit.postgres import Postgres
 from kit.provider import ProviderClient, ProviderSettings
 from kit.redis import RedisRoles, connect
@@ -41,6 +42,7 @@ from queueing.upkeep import advance, load_rooms
 from rewards.grants import RulePlan, apply_rules
 from rewards.payouts import Payouts
 from rewards.settings import RewardsSettings
+from tests.kit.outgoing import Asked, ToldClient
 
 SKU = "headphones"
 SECRET = "whsec_" + base64.b64encode(b"w" * 32).decode()
@@ -61,18 +63,16 @@ class Provider:
 
     def client(self) -> ProviderClient:
         client = ProviderClient(ProviderSettings(url="http://provider.test", api_key="k"))
-        client._http = httpx.AsyncClient(
-            base_url="http://provider.test", transport=httpx.MockTransport(self._answer)
-        )
+        client._http = ToldClient(self._answer)
         return client
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    def _answer(self, asked: Asked) -> Answer:
         if self.down:
-            raise httpx.ConnectError("down")
-        body = msgspec.json.decode(request.content)
+            raise Unanswered("down")
+        body = msgspec.json.decode(asked.body)
         self.calls.append(body)
         page = f"http://provider.test/pay/{body['payment_id']}"
-        return httpx.Response(200, json={**body, "pay_url": page, "state": "created"})
+        return Answer(200, msgspec.json.encode({**body, "pay_url": page, "state": "created"}))
 
 
 def sale_plan(sale_id: str, *, total: int = 5, price_minor: int = 1999, **window: datetime) -> SalePlan:

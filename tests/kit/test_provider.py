@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from standardwebhooks.webhooks import Webhook
 
 from kit import provider
 from kit.errors import StartRefused
+from kit.outgoing import Answer, Unanswered
 from kit.provider import (
     Breaker,
     PaymentNotice,
@@ -27,6 +29,7 @@ from kit.provider import (
     read_notice,
     verify_webhook,
 )
+from tests.kit.outgoing import Asked, ToldClient
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 
@@ -151,54 +154,56 @@ def test_a_client_without_an_address_or_key_is_refused_at_the_start(
         ProviderClient(ProviderSettings(**settings))  # type: ignore[arg-type]
 
 
-def _client(answer: Callable[[httpx.Request], httpx.Response]) -> ProviderClient:
+def _client(answer: Callable[[Asked], Answer]) -> ProviderClient:
     client = ProviderClient(
         ProviderSettings(url="http://provider.example", api_key="key", webhook_secret=SECRET)
     )
-    client._http = httpx.AsyncClient(
-        base_url="http://provider.example",
-        transport=httpx.MockTransport(answer),
-        headers=client._http.headers,
-    )
+    client._http = ToldClient(answer)
     return client
 
 
 async def test_a_call_carries_the_key_of_the_shop_and_of_the_operation() -> None:
-    seen: list[httpx.Request] = []
+    async def provide(request: web.Request) -> web.Response:
+        seen.append((request.path, dict(request.headers), await request.json()))
+        return web.json_response({"state": "created"})
 
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        return httpx.Response(200, json={"state": "created"})
-
-    assert await _client(answer).post("/payments", {"a": 1}, idempotency_key="op-1") == {"state": "created"}
-    assert seen[0].headers["authorization"] == "Bearer key"
-    assert seen[0].headers["idempotency-key"] == "op-1"
+    seen: list[tuple[str, dict[str, str], Any]] = []
+    app = web.Application()
+    app.router.add_post("/v1/payments", provide)
+    async with TestServer(app) as server:
+        client = ProviderClient(ProviderSettings(url=str(server.make_url("/v1/")), api_key="key"))
+        assert await client.post("/payments", {"a": 1}, idempotency_key="op-1") == {"state": "created"}
+        await client.close()
+    ((path, headers, body),) = seen
+    assert (path, body) == ("/v1/payments", {"a": 1})
+    assert (headers["Authorization"], headers["Idempotency-Key"]) == ("Bearer key", "op-1")
+    assert headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize(
-    "response",
+    "answer",
     [
-        httpx.Response(500),
-        httpx.Response(503, json={"code": "x"}),
-        httpx.Response(429),
-        httpx.Response(408),
-        httpx.Response(302),
-        httpx.Response(200, content=b"not json"),
-        httpx.Response(200, content=b"\xff"),
-        httpx.Response(200, json=[1]),
+        Answer(500, b""),
+        Answer(503, b'{"code":"x"}'),
+        Answer(429, b""),
+        Answer(408, b""),
+        Answer(302, b""),
+        Answer(200, b"not json"),
+        Answer(200, b"\xff"),
+        Answer(200, b"[1]"),
     ],
 )
-async def test_an_answer_that_says_nothing_is_unknown(response: httpx.Response) -> None:
+async def test_an_answer_that_says_nothing_is_unknown(answer: Answer) -> None:
     with pytest.raises(ProviderUnknown):
-        await _client(lambda _: response).post("/payouts", {}, idempotency_key="k")
+        await _client(lambda _: answer).post("/payouts", {}, idempotency_key="k")
 
 
 async def test_a_no_names_its_reason_and_not_found_is_none_only_when_asked() -> None:
-    refused = _client(lambda _: httpx.Response(409, json={"code": "parameters_differ"}))
+    refused = _client(lambda _: Answer(409, b'{"code":"parameters_differ"}'))
     with pytest.raises(ProviderRefused) as no:
         await refused.post("/payouts", {}, idempotency_key="k")
     assert (no.value.reason, no.value.status) == ("parameters_differ", 409)
-    missing = _client(lambda _: httpx.Response(404, json=["?"]))
+    missing = _client(lambda _: Answer(404, b'["?"]'))
     assert await missing.get("/payouts/k") is None
     with pytest.raises(ProviderRefused, match="status_404"):
         await missing.post("/payouts", {}, idempotency_key="k")
@@ -238,12 +243,12 @@ async def test_after_five_silences_the_provider_is_left_alone_until_a_probe_is_d
     calls = 0
     away = True
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(_: Asked) -> Answer:
         nonlocal calls
         calls += 1
         if away:
-            raise httpx.ConnectError("away", request=request)
-        return httpx.Response(200, json={})
+            raise Unanswered("away")
+        return Answer(200, b"{}")
 
     instant = 1_000.0
     client = _client(answer)
