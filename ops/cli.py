@@ -36,13 +36,18 @@ app.command("staff-token")(staff_token)
 def main() -> None:
     """Runs a command; what is refused is said on stderr in the language of the terminal."""
     # What a command prints is its answer, for programs too; what it logs stands beside it.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    structlog.configure(logger_factory=_to_stderr)
     try:
         app()
     except (StartRefused, DomainError) as refusal:
         for sentence in explain(refusal, terminal_language()):
             print(sentence, file=sys.stderr)  # noqa: T201 - a command line speaks by printing
         sys.exit(EXIT_REFUSED)
+
+
+def _to_stderr(*_: object) -> structlog.PrintLogger:
+    """Whatever stderr is at that moment: who calls `main` and goes on may have closed what it was before."""
+    return structlog.PrintLogger(sys.stderr)
 
 
 def explain(refusal: StartRefused | DomainError, language: str) -> list[str]:

@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+import structlog
 
 from kit.embedded import ServerUrls
 from ops.cli import main
@@ -183,3 +185,16 @@ def test_every_refusal_has_words_in_both_languages(monkeypatch: pytest.MonkeyPat
     monkeypatch.delenv("LC_MESSAGES", raising=False)
     monkeypatch.setenv("LANG", "zh_CN.UTF-8")
     assert terminal_language() == "zh-CN"
+
+
+def test_what_is_logged_after_a_command_goes_to_whatever_stderr_is_by_then(
+    floodgate: Floodgate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that the command had may be closed: a process that calls it goes on and logs."""
+    with StringIO() as before:
+        monkeypatch.setattr(sys, "stderr", before)
+        floodgate("sale", "list")
+    after = StringIO()
+    monkeypatch.setattr(sys, "stderr", after)
+    structlog.get_logger().warning("something_happened")
+    assert "something_happened" in after.getvalue()
