@@ -70,12 +70,14 @@ class Runner:
         """One run; a second try where the first did not count, then None."""
         for _ in range(TRIES):
             meter = Meter(self.layout, subject.pids)
+            guessed = subject.rate_guess
             saturation = self._saturate(subject, seconds or self.options.seconds, meter)
             subject.rate_guess = max(1000.0, saturation.rate(*subject.good, *subject.tolerated))
             complaint = subject.complaint(saturation.tally)
             if complaint is None and saturation.exhausted:
                 complaint = "it was faster than its requests were made"
-                subject.rate_guess *= 2
+                # The rate of a run that had nothing to send for a part of its time says little.
+                subject.rate_guess = 4 * max(guessed, subject.rate_guess)
             if complaint is None:
                 rate, shed = saturation.rate(*subject.good), saturation.rate(*subject.tolerated)
                 return Result(subject.name, rate, shed, meter.usage())

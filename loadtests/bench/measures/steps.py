@@ -35,6 +35,7 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
     with ExitStack() as stack:
         street = Street(scene, stack)
         made = [_request_row(step, street, scene, runner) for step in STEPS[:5]]
+        street.put_off_asks()
         # Started before there is anything to do, and paused until there is: what starting costs is no reward's.
         house = street.pause_keeper_and_worker()
         idle = _idle(house, scene, runner)

@@ -66,28 +66,36 @@ class Street:
     def open_payments(self, count: int) -> None:
         """So many more payments, as if the provider had been quick: its simulator is not what is measured."""
         sql = """
-            INSERT INTO flashsale.payments (payment_id, reservation_id, user_id, amount_minor, currency, state)
-            SELECT gen_random_uuid(), reservation_id, user_id, amount_minor, currency, 'created'
+            INSERT INTO flashsale.payments (payment_id, reservation_id, user_id, amount_minor, currency, state, ask_at)
+            SELECT gen_random_uuid(), reservation_id, user_id, amount_minor, currency, 'created', now() + interval '1 day'
             FROM flashsale.reservations r WHERE sale_id = $1 AND state = 'held' AND NOT EXISTS
                 (SELECT FROM flashsale.payments p WHERE p.reservation_id = r.reservation_id)
             LIMIT $2
         """
         self._scene.stores.ask(lambda connection: connection.execute(sql, self.sale_id, count))
 
+    def put_off_asks(self) -> None:
+        """Nobody asks the provider for the payments that the bench leaves open: that is no reward's cost."""
+        sql = """
+            UPDATE flashsale.payments SET ask_at = now() + interval '1 day' WHERE ask_at IS NOT NULL AND reservation_id IN
+                (SELECT reservation_id FROM flashsale.reservations WHERE sale_id = $1)
+        """
+        self._scene.stores.ask(lambda connection: connection.execute(sql, self.sale_id))
+
     def subject(self, step: str) -> Subject:
-        make, good = {
-            "join": (self._joins, b"201"),
-            "poll": (self._polls, b"200"),
-            "admit": (self._admits, b"201"),
-            "reserve": (self._reserves, b"201"),
-            "pay": (self._pays, b"200"),
-            "confirm": (self._confirms, b"200"),
+        make, good, rate_guess = {
+            "join": (self._joins, b"201", 20_000.0),
+            "poll": (self._polls, b"200", 20_000.0),
+            "admit": (self._admits, b"201", 20_000.0),
+            "reserve": (self._reserves, b"201", 10_000.0),
+            "pay": (self._pays, b"200", 1_000.0),
+            "confirm": (self._confirms, b"200", 1_000.0),
         }[step]
         books = LedgerBooks(self._scene.stores, self.sale_id, "step") if step == "reserve" else NoBooks()
         return Subject(
             step, f"step {step}", [self.gateway.port], make, frozenset({good}),
             self._scene.pids(self.gateway, "gateway"), books,
-            again=step == "poll", connections=PROVIDER_CONNECTIONS if step == "pay" else 128, rate_guess=1_000.0,
+            again=step == "poll", connections=PROVIDER_CONNECTIONS if step == "pay" else 128, rate_guess=rate_guess,
         )  # fmt: skip
 
     def _joins(self, count: int) -> list[bytes]:
