@@ -59,6 +59,7 @@ class Report:
             Row("violating_trials", f"trials with a violation, of {len(trials)}", violating, "trials", "= 0", violating == 0),
             Row("unproven_trials", f"trials in which nothing shows the fault, of {len(trials)}", unproven, "trials", "= 0", unproven == 0),
             Row("blind_controls", f"controls that found nothing without their guard, of {len(controls)}", blind, "controls", "= 0", blind == 0),
+            Row("sought_again", f"trials begun again because their fault had not taken place, of {len(trials)}", sum(outcome.sought_again for outcome in run), "trials", "told", holds=True),
             Row("unsold_units", "units unsold for ever after a fault", unsold, "units", "= 0", unsold == 0),
         ]  # fmt: skip
         if ratios:
@@ -84,6 +85,7 @@ def _details(outcome: Outcome) -> dict[str, Any]:
         "stage": outcome.row.stage,
         "not_run": outcome.not_run,
         "control": None if outcome.control is None else _found(outcome.control),
+        "control_seeds": outcome.control_seeds,
         "recovery_p50_seconds": _rounded(outcome.recovery_p50_seconds),
         "recovery_max_seconds": _rounded(outcome.recovery_max_seconds),
         "goodput_ratio_min": _rounded(outcome.goodput_ratio_min),
@@ -93,7 +95,12 @@ def _details(outcome: Outcome) -> dict[str, Any]:
 
 
 def _trial(trial: Trialled) -> dict[str, Any]:
-    return {"seed": trial.seed, "seconds": round(trial.seconds, 2), **_found(trial.found)}
+    return {
+        "seed": trial.seed,
+        "seconds": round(trial.seconds, 2),
+        "tries": trial.tries,
+        **_found(trial.found),
+    }
 
 
 def _found(found: Found) -> dict[str, Any]:
@@ -160,7 +167,10 @@ def _control(outcome: Outcome, language: Language) -> str:
     if outcome.control_is_blind or outcome.control is None:
         broke = "" if outcome.control is None else "; ".join(outcome.control.violations)
         return _cell(f"{say(language, 'control_blind')} {broke}".strip())
-    return _cell(say(language, "control_found", violation=outcome.control.violations[0]))
+    found = say(language, "control_found", violation=outcome.control.violations[0])
+    if outcome.control_seeds > 1:
+        found += " " + say(language, "control_seeds", seeds=outcome.control_seeds)
+    return _cell(found)
 
 
 def _cell(text: str) -> str:

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Final, Protocol
 
 from ops.faults.matrix import FaultRow, Found, Ground, NotRun, Trial
@@ -49,31 +50,35 @@ def _run_row(
 ) -> Outcome:
     trials: list[Trialled] = []
     control: Found | None = None
+    asked = 0
     try:
         if row.control is not None:
-            control = _run_control(row, row.control, seeds[0], grounds)
+            control, asked = _run_control(row, row.control, seeds[0], grounds)
             tell(row, seeds[0])
         for seed in seeds:
             trials.append(_run_trial(row, seed, grounds))
             tell(row, seed)
     except NotRun as missing:
-        return Outcome(row, trials, control, not_run=str(missing))
-    return Outcome(row, trials, control)
+        return Outcome(row, trials, control, str(missing), asked)
+    return Outcome(row, trials, control, control_seeds=asked)
 
 
-def _run_control(row: FaultRow, control: Trial, first_seed: int, grounds: GroundGiver) -> Found:
-    """What can go wrong without the guard need not do so at every seed: the first that shows it ends the search."""
-    for seed in range(first_seed, first_seed + CONTROL_SEEDS_MAX):
-        found = _run(row, control, "control", seed, grounds).found
+def _run_control(row: FaultRow, control: Trial, first_seed: int, grounds: GroundGiver) -> tuple[Found, int]:
+    """What can go wrong without the guard need not do so at every seed: the first that shows it ends the search.
+
+    With how many were asked.
+    """
+    for asked in range(1, CONTROL_SEEDS_MAX + 1):
+        found = _run(row, control, "control", first_seed + asked - 1, grounds).found
         if is_caught(found):
             break
-    return found
+    return found, asked
 
 
 def _run_trial(row: FaultRow, seed: int, grounds: GroundGiver) -> Trialled:
     """A trial of which nothing is wrong but that its fault did not take place is run again; whatever else is wrong is kept."""
-    for _ in range(INJECTION_TRIES_MAX):
-        trial = _run(row, row.trial, "trial", seed, grounds)
+    for tries in range(1, INJECTION_TRIES_MAX + 1):
+        trial = replace(_run(row, row.trial, "trial", seed, grounds), tries=tries)
         if list(faults_of(trial.found)) != [NOT_INJECTED]:
             break
     return trial

@@ -39,12 +39,17 @@ TEXTS: Final[dict[str, dict[Language, str]]] = {
     "seed": {"en": "seed", "zh-CN": "种子"},
     "not_run": {"en": "not run: {reason}", "zh-CN": "未运行：{reason}"},
     "control_found": {"en": "found {violation}", "zh-CN": "发现 {violation}"},
+    "control_seeds": {"en": "(at seed {seeds} of those asked)", "zh-CN": "（第 {seeds} 个种子时出现）"},
     "control_blind": {"en": "**found nothing**", "zh-CN": "**未发现违例**"},
     "violating_trials": {"en": "trials with a violation", "zh-CN": "出现违例的试验"},
     "unproven_trials": {"en": "trials in which nothing shows the fault", "zh-CN": "没有故障证据的试验"},
     "blind_controls": {
         "en": "controls that found nothing without their guard",
         "zh-CN": "去掉防护后仍无发现的对照",
+    },
+    "sought_again": {
+        "en": "trials begun again because their fault had not taken place",
+        "zh-CN": "因故障未真正发生而重做的试验",
     },
     "unsold_units": {"en": "units unsold for ever after a fault", "zh-CN": "故障后永远卖不出去的商品"},
     "goodput_ratio_min": {

@@ -15,22 +15,24 @@ VIOLATIONS_TOLD: Final = 5  # a trial: enough to start looking
 
 @dataclass(frozen=True, slots=True)
 class Trialled:
-    """One trial: what it found, and how long it took in all."""
+    """One trial: what it found, how long that took, and at which try: a fault that does not take place is sought again."""
 
     seed: int
     found: Found
     seconds: float
+    tries: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All trials of a row. `control` is what the row without its guard found, None where it has no control;
-    `not_run` says why this machine cannot hold the row."""
+    """All trials of a row. `control` is what the row without its guard found, None where it has no control, and
+    `control_seeds` how many were asked for it; `not_run` says why this machine cannot hold the row."""
 
     row: FaultRow
     trials: Sequence[Trialled]
     control: Found | None = None
     not_run: str = ""
+    control_seeds: int = 0
 
     @property
     def broken(self) -> dict[int, list[str]]:
@@ -45,6 +47,11 @@ class Outcome:
     @property
     def holds(self) -> bool:
         return bool(self.trials) and not self.not_run and not self.broken and not self.control_is_blind
+
+    @property
+    def sought_again(self) -> int:
+        """Trials whose fault did not take place at the first try."""
+        return sum(each.tries > 1 for each in self.trials)
 
     @property
     def recoveries_seconds(self) -> list[float]:

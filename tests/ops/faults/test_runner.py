@@ -78,7 +78,14 @@ def test_a_fault_that_was_not_met_is_sought_again_and_what_does_not_hold_meanwhi
     async def met_late(ground: Ground) -> Found:
         return GOOD if len(grounds.given) == runner.INJECTION_TRIES_MAX else replace(GOOD, injected="")
 
-    assert outcome_of(a_row(met_late), grounds, seeds=1).holds
+    sought = outcome_of(a_row(met_late), grounds, seeds=1)
+    assert (sought.holds, sought.sought_again, sought.trials[0].tries) == (
+        True,
+        1,
+        runner.INJECTION_TRIES_MAX,
+    )
+    (told,) = [row for row in Report([sought], [1], {}, 1.0).rows if row.id == "sought_again"]
+    assert told.value == 1
     grounds.given.clear()
     assert not outcome_of(a_row(finds(replace(VIOLATED, injected=""))), grounds, seeds=1).holds
     assert len(grounds.given) == 1
@@ -88,7 +95,9 @@ def test_a_control_is_asked_at_several_seeds_for_one_at_which_it_shows(grounds: 
     async def shows_at_three(ground: Ground) -> Found:
         return VIOLATED if ground.seed == 3 else GOOD
 
-    assert outcome_of(a_row(finds(GOOD), shows_at_three), grounds, seeds=1).holds
+    shown = outcome_of(a_row(finds(GOOD), shows_at_three), grounds, seeds=1)
+    assert (shown.holds, shown.control_seeds) == (True, 3)
+    assert "(at seed 3 of those asked)" in page(Report([shown], [1], {}, 1.0), "en")
     grounds.given.clear()
     assert not outcome_of(a_row(finds(GOOD), finds(GOOD)), grounds, seeds=1).holds
     assert len(grounds.given) == runner.CONTROL_SEEDS_MAX + 1
