@@ -18,7 +18,7 @@ from kit.redis import connect
 from kit.settings import RedisSettings, read_settings
 from kit.web.languages import Language
 from ops.invariants.book import ProviderBook
-from ops.invariants.judge import judge
+from ops.invariants.judge import judge, judging_settings
 from ops.invariants.rows import Row
 from ops.planning.language import terminal_language
 from ops.terminal import terminal_postgres
@@ -55,7 +55,7 @@ def judge_command(
 
 
 async def _judge(sale_id: str | None, history: Path | None) -> list[Row]:
-    async with terminal_postgres() as postgres, _evidence() as (stock, queue, book):
+    async with terminal_postgres(judging_settings) as postgres, _evidence() as (stock, queue, book):
         if sale_id is not None:
             async with postgres.read() as session:
                 await get_sale(session, sale_id)

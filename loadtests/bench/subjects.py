@@ -66,7 +66,11 @@ class Subject:
         ):
             return f"answered without {self.marker.decode()}"
         if not any(tally.counts.get(status) for status in self.good):
-            return "nothing good was answered"
+            others = ", ".join(
+                f"{count} x {status.decode()}" for status, count in tally.counts.items() if count
+            )
+            samples = [tally.samples.get(status, b"")[-160:] for status in tally.counts]
+            return f"nothing good was answered: {others or 'nothing at all'} {samples[:1]!r}"
         return self.books.complaint(tally)
 
 

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from kit.errors import DomainError
 from kit.postgres import Postgres
+from kit.settings import PostgresSettings
 from ops.invariants.book import BookEntry, ProviderBook, book_json
 from ops.invariants.history import History, HistoryUnreadable
 from ops.invariants.idle import IDLE_TRUTH, find_idle
@@ -28,10 +29,18 @@ log = structlog.get_logger()
 
 LOOKS: Final = 4  # at evidence from two stores, before a difference counts as one that lasts
 LOOK_SECONDS: Final = 1.0  # between them: a repair, a mark or a settled claim takes about as long
+# A truth reads all that was sold. Five million reservations were judged by most truths within ten seconds, and not by all.
+STATEMENT_SECONDS: Final = 60.0
 SUBJECTS_LOGGED: Final = 5  # enough to start looking; the count says how many there are
 
 Book = ProviderBook | Sequence[BookEntry]
 Found = Sequence[str]  # what breaks a truth; ids, never people
+
+
+def judging_settings(settings: PostgresSettings) -> PostgresSettings:
+    """The same PostgreSQL for who judges: it holds no lock that a sale waits for, so its statements may take longer."""
+    patience = max(settings.postgres_statement_seconds, STATEMENT_SECONDS)
+    return settings.model_copy(update={"postgres_statement_seconds": patience})
 
 
 async def judge(

@@ -17,6 +17,7 @@ from kit.settings import PostgresSettings, RedisSettings, read_settings
 from kit.tasks import end_tasks
 from kit.web.health import Health, HealthServer
 from ops.invariants.book import ProviderBook
+from ops.invariants.judge import judging_settings
 from ops.keeper.duty import DutyLoop
 from ops.keeper.leadership import Leadership
 from ops.keeper.settings import KeeperSettings, ProbeSettings
@@ -38,13 +39,14 @@ async def main() -> None:
     redis_settings = read_settings(RedisSettings)
     await reach_postgres(stores)
     await reach_redis(redis_settings)
-    postgres = Postgres(stores)
+    postgres, judging = Postgres(stores), Postgres(judging_settings(stores), pool_connections_max=1)
     redis = RedisRoles.connect(redis_settings)
     broker = create_broker(redis_settings.redis_broker_url)
     provider_settings = read_settings(ProviderSettings)
     provider = ProviderClient(provider_settings) if provider_settings.url else None
     timetable = Timetable(
         postgres,
+        judging,
         redis,
         broker,
         None if provider is None else ProviderBook(provider),
@@ -64,6 +66,7 @@ async def main() -> None:
         if provider is not None:
             await provider.close()
         await redis.close()
+        await judging.close()
         await postgres.close()
         probes.stop()
         log.info("keeper_stopped", keeper=settings.name)

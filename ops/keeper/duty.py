@@ -18,6 +18,9 @@ log = structlog.get_logger()
 STAND_BY_SECONDS: Final = 1.0  # how often one who does not lead asks whether the duty is free
 # A leader that only fails (its own way to Redis is cut, say) lets another try after this, and waits as long itself.
 FAILING_SECONDS_MAX: Final = 15.0
+REST_SECONDS_MAX: Final = (
+    60.0  # even a duty of many minutes is looked for again within five: the alarm's patience
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Duty:
     """What is done, how often, and how much at most: `batch_max` things and `round_seconds_max` a round.
 
     `round` answers how much it did; a full batch means that more is waiting and the next round follows at once.
+    `share_max` is the share of its time that it may be at work: for what grows with all that was ever sold.
     """
 
     name: str
@@ -32,6 +36,12 @@ class Duty:
     round_seconds_max: float
     batch_max: int
     round: Callable[[Fence], Awaitable[int]]
+    share_max: float = 1.0
+
+    def pause_seconds(self, took_seconds: float) -> float:
+        """Between a round that took so long, and was not full, and the next."""
+        rest = min(REST_SECONDS_MAX, took_seconds * (1 / self.share_max - 1))
+        return max(rest, self.every_seconds - took_seconds)
 
 
 # Servers come and go; no traceback for that.
@@ -136,7 +146,7 @@ class DutyLoop:
             elif now - good_at > FAILING_SECONDS_MAX:
                 raise _OnlyFailing
             full = done is not None and done >= self.duty.batch_max
-            await asyncio.sleep(0 if full else max(0.0, began + self.duty.every_seconds - now))
+            await asyncio.sleep(0 if full else self.duty.pause_seconds(now - began))
 
     async def _round(self, fence: Fence) -> int | None:
         """One round within its bound; how much it did, None when it failed. Raises `LeadershipLost`."""

@@ -23,7 +23,8 @@ WHAT: Final = "what must hold and does not, in everything that the bench has sol
 AGAINST: Final = "floodgate judge"
 SECONDS_MAX: Final = 600.0  # some millions of rows, each truth four times
 # Admissions are signed by the bench itself, each with its own id and any position: there is no waiting room before them.
-MINTED: Final = frozenset({"nobody_before_turn", "positions_unique"})
+# And its worker is ended when enough rewards have been measured, whatever is still to be granted.
+EXCUSED: Final = frozenset({"nobody_before_turn", "positions_unique", "positions_below_mark", "outbox_flows"})
 # Sold rows in bulk were confirmed by nobody's money. They are counted: one more that is missing is a violation.
 FILLED: Final = frozenset({"money_serves_or_returns", "confirmed_once_announced"})
 
@@ -57,13 +58,19 @@ def _judge(scene: Scene, sale_id: str) -> "subprocess.CompletedProcess[str]":
 
 
 def counted(judged: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Violations by truth; what could not be judged counts as one."""
-    return {row["id"]: 1 if row["value"] is None else int(row["value"]) for row in judged}
+    """Violations by truth; what could not be judged counts as one, under a name that says so."""
+    found = {}
+    for row in judged:
+        if row["value"] is None:
+            found[f"{row['id']} was not judged"] = 1
+        else:
+            found[row["id"]] = int(row["value"])
+    return found
 
 
 def verdict(found: Mapping[str, int], filled_rows: int) -> Row:
     """The row; what only the bench's own hand can have done is told beside it."""
-    hand = {truth_id: found.get(truth_id, 0) for truth_id in MINTED} | dict.fromkeys(FILLED, filled_rows)
+    hand = {truth_id: found.get(truth_id, 0) for truth_id in EXCUSED} | dict.fromkeys(FILLED, filled_rows)
     broken = {
         truth: count - hand.get(truth, 0) for truth, count in found.items() if count != hand.get(truth, 0)
     }

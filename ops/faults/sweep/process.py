@@ -94,7 +94,7 @@ async def open_process(namespace: str) -> AsyncIterator[SaleProcess]:
     worker = WorkerProcess(broker, read_settings(WorkerSettings))
     worker.start()
     flashsale = read_settings(FlashsaleSettings)
-    timetable = Timetable(postgres, redis, broker, None, flashsale)
+    timetable = Timetable(postgres, postgres, redis, broker, None, flashsale)
     duties = Duties({duty.name: duty for duty in timetable.duties()}, stores, namespace)
     queueing = read_settings(QueueingSettings)
     keyring = Keyring.parse(queueing.keys, variable="QUEUEING_KEYS")

@@ -11,9 +11,10 @@ def test_a_violation_of_any_truth_keeps_the_row_from_holding() -> None:
 
 def test_what_could_not_be_judged_is_a_violation() -> None:
     assert counted([{"id": "stock_within_total", "value": None}, {"id": "holds_end_once", "value": 0}]) == {
-        "stock_within_total": 1,
+        "stock_within_total was not judged": 1,
         "holds_end_once": 0,
     }
+    assert verdict({"stock_within_total was not judged": 1}, 0).value == 1
 
 
 def test_rows_that_the_bench_filled_in_have_no_payment_and_no_event_and_that_is_told() -> None:

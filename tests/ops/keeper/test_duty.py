@@ -191,3 +191,18 @@ async def test_a_keeper_that_is_stopped_gives_its_leadership_back(duty_name: str
         assert _metric("floodgate_keeper_duty_leader", duty_name) == 1
     assert seat.resigned.is_set()
     assert _metric("floodgate_keeper_duty_leader", duty_name) == 0
+
+
+def test_a_duty_that_grows_with_the_books_works_a_share_of_its_time_and_is_back_before_the_alarm() -> None:
+    async def work(_fence: Fence) -> int:
+        return 0
+
+    judging = Duty("judging", 10, 240, 1_000, work, share_max=0.25)
+    assert [judging.pause_seconds(took) for took in (1, 4, 10, 200)] == [
+        9,
+        12,
+        30,
+        duty_module.REST_SECONDS_MAX,
+    ]
+    usual = Duty("usual", 10, 240, 1_000, work)
+    assert [usual.pause_seconds(took) for took in (1, 4, 10, 200)] == [9, 6, 0, 0]

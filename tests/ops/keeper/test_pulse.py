@@ -181,7 +181,7 @@ async def stage(
     await load_rooms(postgres, redis_roles.queue)
     await redis_roles.queue.hset(keys.room(sale_id), "next", 1_000_000)  # type: ignore[misc]
     broker = create_broker(servers.redis_broker, namespace=sale_id)
-    timetable = Timetable(postgres, redis_roles, broker, None, FlashsaleSettings())
+    timetable = Timetable(postgres, postgres, redis_roles, broker, None, FlashsaleSettings())
     board = RoomBoard(redis_roles.queue, SystemClock(), QueueingSettings())
     yield Stage(timetable, board, redis_roles, settings, sale_id)
     await timetable.pulse.stop()

@@ -37,7 +37,7 @@ class Bench:
 
 def _bench(postgres: Postgres, redis_roles: RedisRoles, broker_url: str) -> Bench:
     broker = create_broker(broker_url, namespace=f"test-{uuid4().hex[:8]}")
-    timetable = Timetable(postgres, redis_roles, broker, None, FlashsaleSettings())
+    timetable = Timetable(postgres, postgres, redis_roles, broker, None, FlashsaleSettings())
     return Bench({duty.name: duty for duty in timetable.duties()}, broker)
 
 
@@ -122,7 +122,8 @@ async def test_every_duty_does_a_round_on_empty_tables(bench: Bench, fence: Fenc
 def test_every_duty_is_bounded(bench: Bench) -> None:
     for duty in bench.duties.values():
         assert 0 < duty.every_seconds <= 10
-        assert 0 < duty.round_seconds_max <= 120
+        assert 0 < duty.round_seconds_max <= 240
+        assert duty.round_seconds_max <= 60 or duty.share_max <= 0.25
         assert duty.batch_max > 0
 
 
