@@ -23,7 +23,8 @@ from ops.faults.waiting import wait_until
 
 LOCK_SECONDS: Final = 1.2  # longer than a commit may take
 LOOKS: Final = 12
-DEADLOCK_TRIES_MAX: Final = 15
+BUY_SECONDS: Final = 3.0
+BUYERS: Final = 8
 IDLE_SECONDS: Final = 0.5
 ASK_SECONDS: Final = 0.4
 # Both processes' pools together need less than there are, as in production.
@@ -73,17 +74,16 @@ async def _deadlock(ground: Ground) -> Found:
         await administrator.execute(f'ALTER DATABASE "{name}" SET deadlock_timeout = 250')
 
         async def inject(room: Room) -> str:
-            # Early: a batch that wants both items is there only while the sale lasts.
+            # From the beginning, so that whatever batch the crowd is in has both items: the sale may be over in one.
+            buying = asyncio.create_task(room.bystanders.buy(BUY_SECONDS, at_once=BUYERS))
             await room.crowd.serves(room.dice.randint(1, 4))
             served = room.crowd.served
-            tries = 0
             seen = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
             async with _connected(ground.database_url) as stranger:
                 await stranger.execute("SET deadlock_timeout = 30000; SET statement_timeout = 3000")
-                while not await administrator.fetchval(seen) and tries < DEADLOCK_TRIES_MAX:
-                    tries += 1
-                    await asyncio.gather(_cross(stranger, administrator), room.ask(ASK_SECONDS))
-                    await asyncio.sleep(0.05)
+                while not await administrator.fetchval(seen) and not buying.done():
+                    await _cross(stranger, administrator)
+            await buying
             deadlocks = await administrator.fetchval(seen)
             return f"{deadlocks} deadlocks from {served} served on" if deadlocks else ""
 
