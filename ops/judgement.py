@@ -15,7 +15,7 @@ from rich.table import Table
 from flashsale.sales import get_sale
 from kit.provider import ProviderClient, ProviderSettings
 from kit.redis import connect
-from kit.settings import RedisSettings, read_settings
+from kit.settings import PostgresSettings, RedisSettings, read_settings
 from kit.web.languages import Language
 from ops.invariants.book import ProviderBook
 from ops.invariants.judge import judge, judging_settings
@@ -55,7 +55,8 @@ def judge_command(
 
 
 async def _judge(sale_id: str | None, history: Path | None) -> list[Row]:
-    async with terminal_postgres(judging_settings) as postgres, _evidence() as (stock, queue, book):
+    settings = judging_settings(read_settings(PostgresSettings))
+    async with terminal_postgres(settings) as postgres, _evidence() as (stock, queue, book):
         if sale_id is not None:
             async with postgres.read() as session:
                 await get_sale(session, sale_id)

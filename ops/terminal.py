@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from sqlalchemy.exc import ProgrammingError
@@ -22,11 +22,9 @@ def terminal_user() -> str:
 
 
 @asynccontextmanager
-async def terminal_postgres(
-    adapt: Callable[[PostgresSettings], PostgresSettings] = lambda settings: settings,
-) -> AsyncIterator[Postgres]:
+async def terminal_postgres(settings: PostgresSettings | None = None) -> AsyncIterator[Postgres]:
     """The database of the running system. Raises `StartRefused` with what to do where there is none to speak to."""
-    settings = adapt(read_settings(PostgresSettings))
+    settings = settings or read_settings(PostgresSettings)
     if not settings.database_url:
         raise StartRefused(
             "Set DATABASE_URL to the database of the running system. While `make run` is up: "

@@ -79,6 +79,11 @@ class Sales:
         """What is bought from the ticket to the reward."""
         return f"bench-steps-{self.mark}"
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.hot, self.shown, self.sold_out, self.steps
+
     def texts(self) -> Mapping[str, str]:
         hot = [(sku, PLENTY) for sku in HOT] + [(sku, SCARCE) for sku in SCARCE_SKUS]
         return {

@@ -76,7 +76,7 @@ def stores(
     try:
         told = _first_line(process)
         started = Stores(told["environment"], told["pids"])
-        if not {"redis", "redis-node-1"}.isdisjoint(started.pids):
+        if started.pids.keys() & {"redis", "redis-node-1"}:
             _never_rewrite(started.environment["REDIS_STOCK_URL"])
         yield started
     finally:

@@ -69,8 +69,8 @@ class Subject:
             others = ", ".join(
                 f"{count} x {status.decode()}" for status, count in tally.counts.items() if count
             )
-            samples = [tally.samples.get(status, b"")[-160:] for status in tally.counts]
-            return f"nothing good was answered: {others or 'nothing at all'} {samples[:1]!r}"
+            sample = next(iter(tally.samples.values()), b"")[-160:]
+            return f"nothing good was answered: {others or 'nothing at all'} {sample!r}"
         return self.books.complaint(tally)
 
 

@@ -26,27 +26,30 @@ class Deliverer:
     def __init__(self, book: Book, clock: Clock, *, webhook_url: str, secret: str) -> None:
         self._book = book
         self._clock = clock
-        self._url = webhook_url
-        self._webhook = Webhook(secret)
-        self._in_flight: set[int] = set()
-
-    async def run(self) -> None:
-        http = HttpClient(
-            self._url,
+        self._http = HttpClient(
+            webhook_url,
             connect_seconds_max=REQUEST_SECONDS_MAX,
             call_seconds_max=REQUEST_SECONDS_MAX,
             connections_max=IN_FLIGHT_MAX,
         )
+        self._webhook = Webhook(secret)
+        self._in_flight: set[int] = set()
+
+    async def run(self) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
-                    if not self.begin_due(http, group):
+                    if not self.begin_due(group):
                         await asyncio.sleep(POLL_SECONDS)
                     await asyncio.sleep(0)
         finally:
-            await http.close()
+            await self.close()
 
-    def begin_due(self, http: HttpClient, group: asyncio.TaskGroup) -> int:
+    async def close(self) -> None:
+        """Ends the connections; `run` does so by itself."""
+        await self._http.close()
+
+    def begin_due(self, group: asyncio.TaskGroup) -> int:
         """Begins what is due and not under way yet; how many. One slow answer holds nobody else up."""
         free = IN_FLIGHT_MAX - len(self._in_flight)
         if free <= 0:
@@ -55,18 +58,18 @@ class Deliverer:
         fresh = [delivery for delivery in due if delivery.delivery not in self._in_flight][:free]
         for delivery in fresh:
             self._in_flight.add(delivery.delivery)
-            group.create_task(self._deliver(http, delivery))
+            group.create_task(self._deliver(delivery))
         return len(fresh)
 
-    async def _deliver(self, http: HttpClient, delivery: Delivery) -> None:
+    async def _deliver(self, delivery: Delivery) -> None:
         try:
-            accepted = await self._send(http, delivery)
+            accepted = await self._send(delivery)
             with self._book.change():
                 self._settle(delivery, accepted=accepted)
         finally:
             self._in_flight.discard(delivery.delivery)
 
-    async def _send(self, http: HttpClient, delivery: Delivery) -> bool:
+    async def _send(self, delivery: Delivery) -> bool:
         now = self._clock.now()
         headers = {
             "content-type": "application/json",
@@ -75,7 +78,9 @@ class Deliverer:
             "webhook-signature": self._webhook.sign(delivery.event_id, now, delivery.body),
         }
         try:
-            answer = await http.request("POST", delivery.path, body=delivery.body.encode(), headers=headers)
+            answer = await self._http.request(
+                "POST", delivery.path, body=delivery.body.encode(), headers=headers
+            )
         except Unanswered:
             return False
         return answer.status // 100 == 2

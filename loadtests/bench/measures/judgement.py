@@ -35,7 +35,7 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
         return []
     found: Counter[str] = Counter()
     by_hand = 0
-    for sale_id in (scene.sales.hot, scene.sales.shown, scene.sales.sold_out, scene.sales.steps):
+    for sale_id in scene.sales.ids:
         runner.show(f"judging {sale_id}")
         done = _judge(scene, sale_id)
         if not done.stdout:

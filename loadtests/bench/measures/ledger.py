@@ -196,7 +196,10 @@ def _cost_row(row_id: str, found: Found) -> Row:
 def _postgresql_seconds(run: Result | Sale | None) -> float | None:
     """Its processor seconds a row."""
     spent = 0.0 if run is None else run.usage.by_who.get("postgresql", 0.0)
-    return None if run is None or not spent else spent / (run.rate * run.usage.seconds)
+    if run is None or not spent:
+        return None
+    # The usage of a way takes in its start and its end, in which nothing is sold: only its own count is right.
+    return spent / (run.rows if isinstance(run, Sale) else run.rate * run.usage.seconds)
 
 
 def _rates(runs: Sequence[Result | Sale | None]) -> list[float | None]:

@@ -48,7 +48,7 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
         ]
         # What a gateway shows may be a second old, and rooms are loaded again too: those that start later need them.
         time.sleep(SHOWN_SECONDS)
-        for sale_id in (scene.sales.hot, scene.sales.shown, scene.sales.sold_out, scene.sales.steps):
+        for sale_id in scene.sales.ids:
             scene.wait_for(gateway, sale_id, _is_fresh)
     seconds = [wait.loaded_seconds for wait in waits if wait is not None]
     if len(seconds) < len(waits):

@@ -35,11 +35,10 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
     with ExitStack() as stack:
         street = Street(scene, stack)
         made = [_request_row(step, street, scene, runner) for step in STEPS[:5]]
-        street.put_off_asks()
+        street.open_payments(PAYMENTS)
         # Started before there is anything to do, and paused until there is: what starting costs is no reward's.
         house = street.pause_keeper_and_worker()
         idle = _idle(house, scene, runner)
-        street.open_payments(PAYMENTS)
         made += [
             _request_row("confirm", street, scene, runner),
             _reward_row(house, idle, street, scene, runner),

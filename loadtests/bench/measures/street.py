@@ -64,23 +64,20 @@ class Street:
         return pids
 
     def open_payments(self, count: int) -> None:
-        """So many more payments, as if the provider had been quick: its simulator is not what is measured."""
+        """So many more payments, as if the provider had been quick: its simulator is not what is measured.
+
+        Nor is it asked for those that the bench leaves open, these and all before: that is no reward's cost.
+        """
         sql = """
-            INSERT INTO flashsale.payments (payment_id, reservation_id, user_id, amount_minor, currency, state, ask_at)
-            SELECT gen_random_uuid(), reservation_id, user_id, amount_minor, currency, 'created', now() + interval '1 day'
+            INSERT INTO flashsale.payments (payment_id, reservation_id, user_id, amount_minor, currency, state)
+            SELECT gen_random_uuid(), reservation_id, user_id, amount_minor, currency, 'created'
             FROM flashsale.reservations r WHERE sale_id = $1 AND state = 'held' AND NOT EXISTS
                 (SELECT FROM flashsale.payments p WHERE p.reservation_id = r.reservation_id)
             LIMIT $2
         """
+        put_off = "UPDATE flashsale.payments SET ask_at = now() + interval '1 day' WHERE ask_at IS NOT NULL"
         self._scene.stores.ask(lambda connection: connection.execute(sql, self.sale_id, count))
-
-    def put_off_asks(self) -> None:
-        """Nobody asks the provider for the payments that the bench leaves open: that is no reward's cost."""
-        sql = """
-            UPDATE flashsale.payments SET ask_at = now() + interval '1 day' WHERE ask_at IS NOT NULL AND reservation_id IN
-                (SELECT reservation_id FROM flashsale.reservations WHERE sale_id = $1)
-        """
-        self._scene.stores.ask(lambda connection: connection.execute(sql, self.sale_id))
+        self._scene.stores.ask(lambda connection: connection.execute(put_off))
 
     def subject(self, step: str) -> Subject:
         make, good, rate_guess = {

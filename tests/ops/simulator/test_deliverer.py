@@ -10,7 +10,6 @@ import pytest
 
 from kit.clock import SteppedClock
 from kit.embedded.ports import free_port
-from kit.outgoing import HttpClient
 from kit.provider import PaymentNotice, PayoutNotice, WebhookRefused, read_notice
 from ops.simulator.book import Book
 from ops.simulator.deliverer import TRIES_MAX, Deliverer
@@ -101,15 +100,14 @@ async def test_retries_wait_longer_each_time_and_end_after_about_an_hour(tmp_pat
     with book.change():
         book.add_delivery(f"evt_{uuid4().hex}", "/v1/webhooks/payments", "{}", clock.now().timestamp())
     tries, waits = 0, []
-    http = HttpClient("http://127.0.0.1:1", connect_seconds_max=5, call_seconds_max=5, connections_max=1)
     while "pending" in book.count_deliveries():
         async with asyncio.TaskGroup() as group:
-            begun = deliverer.begin_due(http, group)
+            begun = deliverer.begin_due(group)
         if begun:
             tries += 1
             waits.append(clock.now())
         clock.step(0.5)
-    await http.close()
+    await deliverer.close()
     assert tries == TRIES_MAX
     seconds = [(later - earlier).total_seconds() for earlier, later in pairwise(waits)]
     assert seconds[:6] == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0]
