@@ -11,7 +11,8 @@ from flashsale.ledger import Decision, find_replays, lock_buckets, read_reservat
 from flashsale.rules import Wish
 from flashsale.settings import FlashsaleSettings
 from kit.errors import DomainError, Unavailable
-from kit.postgres import Postgres, is_taken
+from kit.postgres import Postgres
+from kit.postgres_errors import is_taken
 from kit.retry import idempotent
 
 log = structlog.get_logger()

@@ -10,26 +10,10 @@ from typing import Any, Final
 
 import asyncpg
 import structlog
-from asyncpg.exceptions import (
-    DeadlockDetectedError,
-    IdleInTransactionSessionTimeoutError,
-    InsufficientResourcesError,
-    InternalClientError,
-    LockNotAvailableError,
-    OperatorInterventionError,
-    PostgresConnectionError,
-    ReadOnlySQLTransactionError,
-    SerializationError,
-    UniqueViolationError,
-)
-from asyncpg.exceptions import InterfaceError as DriverInterfaceError
-from sqlalchemy import event
-from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from kit.errors import Unavailable
+from kit.engines import DRIVER_PLANS, connect_arguments, create_engine
+from kit.postgres_errors import away_as_unavailable
 from kit.primary import DroppingConnection, Primary
 from kit.settings import PostgresSettings
 from kit.statements import Statement
@@ -38,39 +22,6 @@ from kit.steps import reached
 log = structlog.get_logger()
 
 CLOSE_SECONDS_MAX: Final = 2.0  # whoever still holds a connection has been told to end
-
-# How much longer than the server's own bound the client waits: a living server's answer comes first, and a silent one
-# (frozen, behind a dead network) ends in time all the same.
-SILENCE_SECONDS: Final = 1.0
-
-# What says "not now" rather than "no". A deadlock's victim was rolled back whole: asked again, it goes through.
-_AWAY: Final = (
-    DeadlockDetectedError,
-    IdleInTransactionSessionTimeoutError,
-    InsufficientResourcesError,  # no connection, no memory, no disk left
-    LockNotAvailableError,
-    OperatorInterventionError,  # it shuts down, starts, recovers from a crash, or has cancelled the statement
-    PostgresConnectionError,
-    SerializationError,
-    DriverInterfaceError,  # the connection is closed or closing
-    InternalClientError,  # the driver found it broken off in the middle of something
-    OSError,
-    TimeoutError,
-)
-
-
-# The driver's few statements find every row by a key. They are planned once a connection, perhaps while the tables were
-# still empty, and must run in the same way when those are full.
-_DRIVER_PLANS: Final = {
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-    "enable_hashjoin": "off",
-    "enable_mergejoin": "off",
-}
-
-# SQLAlchemy prepares each statement by a name, which behind a pooler is somebody else's by the time it is run.
-_UNNAMED: Final = {"prepared_statement_cache_size": 0, "prepared_statement_name_func": str}
 
 
 class ReadSession(AsyncSession):
@@ -117,84 +68,6 @@ class DriverTransaction:
         return found
 
 
-def create_engine(
-    settings: PostgresSettings, *, pool_connections_max: int | None = None, read_only: bool = False
-) -> AsyncEngine:
-    """An engine with every bound written out; a read-only one sends single statements, without BEGIN and ROLLBACK.
-
-    Raises `StartRefused` for what is no PostgreSQL address.
-    """
-    engine = create_async_engine(
-        "postgresql+asyncpg://",
-        pool_size=pool_connections_max or settings.postgres_pool_connections_max,
-        max_overflow=0,
-        pool_timeout=settings.postgres_pool_wait_seconds,
-        pool_pre_ping=True,
-        isolation_level="AUTOCOMMIT" if read_only and not settings.postgres_pooled else "READ COMMITTED",
-        execution_options={"postgresql_readonly": read_only},
-        hide_parameters=True,  # an error that is logged must not carry a phone number
-        connect_args={
-            "async_creator_fn": Primary(settings.database_url).connect,
-            **(_UNNAMED if settings.postgres_pooled else {}),
-            **_connect_arguments(settings, {}, read_only=read_only),
-        },
-    )
-    if not read_only:
-        event.listen(engine.sync_engine, "handle_error", _leave_replica)
-    return engine
-
-
-def _leave_replica(context: ExceptionContext) -> None:
-    """A connection that leads to a replica now, behind an address that has moved, is not used again."""
-    if isinstance(driver_error(context.original_exception), ReadOnlySQLTransactionError):
-        context.is_disconnect = True
-
-
-def _connect_arguments(
-    settings: PostgresSettings, plans: Mapping[str, str], *, read_only: bool = False
-) -> dict[str, Any]:
-    bounds = {
-        "timeout": settings.postgres_connect_seconds,
-        "command_timeout": settings.postgres_statement_seconds + SILENCE_SECONDS,
-    }
-    if settings.postgres_pooled:  # the role's own settings must say the rest (`kit.reach` looks)
-        return {**bounds, "statement_cache_size": 0, "server_settings": {"application_name": "floodgate"}}
-    return {
-        **bounds,
-        "server_settings": {
-            "application_name": "floodgate",
-            "statement_timeout": str(int(settings.postgres_statement_seconds * 1000)),
-            "idle_in_transaction_session_timeout": "15000",  # a stalled process must not hold row locks
-            "client_connection_check_interval": "1000",  # nor a statement whose caller has hung up
-            "default_transaction_read_only": "on" if read_only else "off",
-            "timezone": "UTC",
-            **plans,
-        },
-    }
-
-
-def driver_error(error: BaseException) -> BaseException | None:
-    """The driver's own error beneath SQLAlchemy's, or the error itself."""
-    if isinstance(error, DBAPIError):
-        error = error.orig or error
-    beneath = error.__cause__
-    return beneath if isinstance(beneath, asyncpg.PostgresError | InternalClientError) else error
-
-
-def is_away(error: BaseException) -> bool:
-    """Whether `error` says that PostgreSQL cannot serve now, as against a fault of ours."""
-    if isinstance(error, PoolTimeout | InterfaceError | OperationalError | OSError | TimeoutError):
-        return True
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    return isinstance(driver_error(error), _AWAY)
-
-
-def is_taken(error: BaseException) -> bool:
-    """Whether the driver was refused because somebody else was first with a unique key; reading again shows who."""
-    return isinstance(error, UniqueViolationError)
-
-
 class Postgres:
     """One process's PostgreSQL. Opens sessions; connects lazily.
 
@@ -211,14 +84,14 @@ class Postgres:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
         """Read-only statements, each seeing what was committed before it. Raises `Unavailable("postgres")`."""
-        with _away_as_unavailable():
+        with away_as_unavailable():
             async with ReadSession(self._reads, expire_on_commit=False) as session:
                 yield session
 
     @asynccontextmanager
     async def read_snapshot(self) -> AsyncIterator[ReadSession]:
         """A read-only transaction that sees one instant throughout. Raises `Unavailable("postgres")`."""
-        with _away_as_unavailable():
+        with away_as_unavailable():
             async with ReadSession(self._snapshots, expire_on_commit=False) as session:
                 yield session
 
@@ -229,7 +102,7 @@ class Postgres:
         Raises `Unavailable("postgres")` when the server is away; after a failed COMMIT the outcome is unknown, and
         the caller must find it out by reading its ids back, never by assuming.
         """
-        with _away_as_unavailable(writes=True):
+        with away_as_unavailable(writes=True):
             async with WriteSession(self.engine, expire_on_commit=False) as session:
                 async with session.begin():
                     yield session
@@ -244,7 +117,7 @@ class Postgres:
 
         Raises `Unavailable("postgres")` when the server is away, and the driver's own errors.
         """
-        with _away_as_unavailable(writes=not readonly):
+        with away_as_unavailable(writes=not readonly):
             async with (
                 (await self.driver_pool()).acquire(
                     timeout=self._settings.postgres_pool_wait_seconds
@@ -267,7 +140,7 @@ class Postgres:
                 max_size=self._settings.postgres_driver_connections_max,
                 max_inactive_connection_lifetime=60.0,
                 reset=_keep,
-                **_connect_arguments(self._settings, _DRIVER_PLANS),
+                **connect_arguments(self._settings, DRIVER_PLANS),
             )
             await pool  # connects nothing yet, so nobody else can come between
             self._driver_pool = pool
@@ -293,23 +166,3 @@ async def _run_after_commit(action: Callable[[], Awaitable[None]]) -> None:
         await action()
     except Exception as error:  # noqa: BLE001 - the commit stands whatever the action met; a schedule repairs it
         log.warning("after_commit_failed", error=type(error).__name__)
-
-
-class _away_as_unavailable:  # noqa: N801 - reads as a statement
-    """Turns driver errors that mean "away" into `Unavailable`; everything else passes unchanged.
-
-    To who writes a replica is as good as none: a decision is taken on the primary or not at all.
-    """
-
-    def __init__(self, *, writes: bool = False) -> None:
-        self._writes = writes
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            return
-        on_replica = self._writes and isinstance(driver_error(error), ReadOnlySQLTransactionError)
-        if on_replica or is_away(error):
-            raise Unavailable("postgres") from error

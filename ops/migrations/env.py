@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection, text
 
 from flashsale.models import Base as Flashsale
-from kit.postgres import create_engine
+from kit.engines import create_engine
 from kit.settings import PostgresSettings
 from ops.models import Base as Ops
 from queueing.models import Base as Queueing

@@ -9,7 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 from kit.embedded import ServerUrls
 from kit.errors import Unavailable
-from kit.postgres import Postgres, is_away
+from kit.postgres import Postgres
+from kit.postgres_errors import is_away
 from kit.settings import PostgresSettings
 
 
