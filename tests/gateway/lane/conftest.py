@@ -13,6 +13,7 @@ from gateway.overload.brownout import Brownout
 from kit.embedded.ports import free_port
 from kit.web.protocol import BoundedConfig, BoundedHttpProtocol
 from kit.web.receipt import Receipts
+from tests.gateway.lane.both import Both
 from tests.gateway.lane.wire import Answer, Line
 from tests.gateway.scene import Scene
 
@@ -92,3 +93,10 @@ async def served(scene: Scene) -> AsyncIterator[Served]:
     """A served gateway whose sale opened a minute ago: five units, at most two each."""
     async with serving(scene) as one:
         yield one
+
+
+@pytest.fixture
+async def both(closed: Scene) -> AsyncIterator[Both]:
+    await closed.open_sale(total=100_000)
+    async with serving(closed) as lane, serving(closed, protocol=BoundedHttpProtocol) as app:
+        yield Both(lane, app)

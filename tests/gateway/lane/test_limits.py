@@ -28,8 +28,8 @@ from queueing.limits.policy import DAY_US, SECOND_US, Check, LimitPolicy
 from queueing.limits.service import Limits
 from queueing.limits.settings import LimitSettings
 from queueing.limits.terms import Mode, terms_of
+from tests.gateway.lane.both import Both, reserve, seen
 from tests.gateway.lane.conftest import eventually, serving
-from tests.gateway.lane.test_contract import Both, reserve, seen
 from tests.gateway.lane.wire import request
 from tests.gateway.scene import SKU, Scene
 
