@@ -116,6 +116,21 @@ def last_words(
     return told
 
 
+def finished(
+    words: Sequence[str], environment: Mapping[str, str], *, seconds_max: float
+) -> "subprocess.CompletedProcess[str]":
+    """A command of ours run to its end, whatever that is. Raises `subprocess.TimeoutExpired`."""
+    return subprocess.run(
+        words,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=seconds_max,
+        check=False,
+    )
+
+
 def settle(cores: Collection[int]) -> Callable[[], None]:
     """What a child does before it becomes its program: its cores, its open files, its end."""
 

@@ -1,14 +1,13 @@
 """The sales of one bench: made from a sale file by the command line, as operations would make them."""
 
 import secrets
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from loadtests.bench.launch import ROOT, DoesNotStart, python
+from loadtests.bench.launch import DoesNotStart, finished, python
 
 PLENTY: Final = 10_000_000  # no run sells so many
 SCARCE: Final = 50  # of the items on which each server first shows that it does not oversell
@@ -123,15 +122,7 @@ def apply(sales: Sales, folder: Path, environment: Mapping[str, str]) -> None:
 
 
 def _run(words: Sequence[str], environment: Mapping[str, str]) -> None:
-    done = subprocess.run(
-        words,
-        cwd=ROOT,
-        env=dict(environment),
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS_MAX,
-        check=False,
-    )
+    done = finished(words, environment, seconds_max=COMMAND_SECONDS_MAX)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()[-1:]
         raise DoesNotStart(f"{' '.join(words[1:4])} failed: {' '.join(said)}")

@@ -5,13 +5,12 @@ in the stores, to have a million sold rows and admissions without a queue: what 
 """
 
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from loadtests.bench.fill import filled
-from loadtests.bench.launch import ROOT, python
+from loadtests.bench.launch import finished, python
 from loadtests.bench.rows import Goal, Row, missing_row
 from loadtests.bench.runs import Runner
 from loadtests.bench.scene import Scene
@@ -37,24 +36,13 @@ def rows(scene: Scene, runner: Runner) -> list[Row]:
     by_hand = 0
     for sale_id in scene.sales.ids:
         runner.show(f"judging {sale_id}")
-        done = _judge(scene, sale_id)
+        words = python("-m", "ops", "judge", sale_id, "--json")
+        done = finished(words, {**scene.environment, "PROVIDER_URL": ""}, seconds_max=SECONDS_MAX)
         if not done.stdout:
             return [missing_row(ROW, WHAT, GOAL, against=AGAINST, why=done.stderr.strip()[-200:])]
         found.update(counted(json.loads(done.stdout)))
         by_hand += filled(scene.stores, sale_id)
     return [verdict(found, by_hand)]
-
-
-def _judge(scene: Scene, sale_id: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        python("-m", "ops", "judge", sale_id, "--json"),
-        cwd=ROOT,
-        env={**scene.environment, "PROVIDER_URL": ""},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS_MAX,
-        check=False,
-    )
 
 
 def counted(judged: Sequence[Mapping[str, Any]]) -> dict[str, int]:

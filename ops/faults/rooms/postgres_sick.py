@@ -74,16 +74,15 @@ async def _deadlock(ground: Ground) -> Found:
         await administrator.execute(f'ALTER DATABASE "{name}" SET deadlock_timeout = 250')
 
         async def inject(room: Room) -> str:
-            # From the beginning, so that whatever batch the crowd is in has both items: the sale may be over in one.
-            buying = asyncio.create_task(room.bystanders.buy(BUY_SECONDS, at_once=BUYERS))
-            await room.crowd.serves(room.dice.randint(1, 4))
-            served = room.crowd.served
             seen = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-            async with _connected(ground.database_url) as stranger:
+            async with asyncio.TaskGroup() as group, _connected(ground.database_url) as stranger:
+                # From the beginning, so that whatever batch the crowd is in has both items: the sale may be over in one.
+                buying = group.create_task(room.bystanders.buy(BUY_SECONDS, at_once=BUYERS))
+                await room.crowd.serves(room.dice.randint(1, 4))
+                served = room.crowd.served
                 await stranger.execute("SET deadlock_timeout = 30000; SET statement_timeout = 3000")
                 while not await administrator.fetchval(seen) and not buying.done():
                     await _cross(stranger, administrator)
-            await buying
             deadlocks = await administrator.fetchval(seen)
             return f"{deadlocks} deadlocks from {served} served on" if deadlocks else ""
 
